@@ -1,0 +1,7 @@
+//! Evidence: what was observed at a base's own interfaces, what the requirements say about it, and the verdict.
+//!
+//! This crate only reads. It cannot name the mock application server or the emulated base, and it takes nothing from
+//! the `sip` crate but `message`: bodies and provisioning files are read by its own reader, so that a codec of ours
+//! that is wrong on both sides of the wire still shows up as a finding.
+
+pub mod record;
