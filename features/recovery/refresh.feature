@@ -1,0 +1,32 @@
+@vendor-broadsoft
+Feature: Subscriptions are refreshed in time
+  The life that the server grants drives the refresh, not the life that the base asked for.
+
+  @ID-REC-REF-001 @REQ-REF-01 @REQ-REF-02 @wire
+  Scenario: The server grants a short life
+    Given the server grants subscriptions for 8 seconds
+    And handset "Anna" is synchronised with the server
+    When the subscription of Anna is refreshed
+    Then the server has 1 subscription of Anna
+    When the portal turns Do Not Disturb on for Anna
+    Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
+
+  @ID-REC-REF-002 @REQ-REF-01 @REQ-REF-02
+  Scenario Outline: The server grants <life> seconds for a day
+    Given the server grants subscriptions for <life> seconds
+    And handset "Anna" is synchronised with the server
+    Then the subscription of Anna lives on for 86400 seconds
+    When the portal turns Do Not Disturb on for Anna
+    Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
+
+    Examples:
+      | life |
+      | 120  |
+      | 600  |
+      | 1800 |
+
+  @ID-REC-REF-003 @REQ-REF-02
+  Scenario: An answer without Expires causes no loop
+    Given the server leaves Expires out of its answers to SUBSCRIBE
+    And handset "Anna" is synchronised with the server
+    Then the base sends at most 10 SUBSCRIBEs for Anna in 300 seconds
