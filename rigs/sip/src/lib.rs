@@ -7,6 +7,9 @@
 //! This crate knows SIP and nothing about bases, servers, vendors or tests.
 #![warn(clippy::indexing_slicing, clippy::panic)]
 
+pub mod endpoint;
 pub mod message;
 pub mod node;
 pub mod time;
+pub mod timer;
+pub mod transaction;
