@@ -1,0 +1,164 @@
+//! A laboratory: the world around one base, behind one trait.
+//!
+//! There are two: [`VirtualLab`](virtual_lab::VirtualLab) runs everything in one thread on lab time that jumps; the wire
+//! laboratory runs the base as a process or takes a real one, on real sockets and lines. [`Bench`](crate::Bench) and all
+//! instruments are written against [`Lab`] only and never ask which one they have.
+//!
+//! The contract in one sentence: nothing happens, and nothing is observed, except inside [`Lab::advance`], which lets the
+//! world run until there is one thing to report or the deadline has come. What a method other than `advance` sets off is
+//! reported by later calls of `advance`, in the order of lab time.
+
+pub mod network;
+pub mod tap;
+pub mod virtual_lab;
+
+use crate::error::RigError;
+use bytes::Bytes;
+use evidence::record::Sip;
+use server::AppServer;
+use sip::node::{ExchangeId, HttpFailure};
+use sip::time::Instant;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use network::Fault;
+
+/// The world around one base.
+pub trait Lab: Send {
+    /// The lab time. It moves only inside [`advance`](Self::advance) (in the wire laboratory: it is read from the wall
+    /// there and when this is called).
+    fn now(&self) -> Instant;
+
+    /// Where everybody is.
+    fn addresses(&self) -> Addresses;
+
+    /// Runs a verb of the application server at the present lab time and drains its output.
+    fn with_server(&mut self, verb: &mut dyn FnMut(&mut AppServer, Instant));
+
+    /// Switches the base on: an emulated one starts with no memory, a real one gets power where the rig can do that.
+    /// Does nothing while it is on.
+    ///
+    /// # Errors
+    /// When the base cannot be started.
+    fn power_on(&mut self) -> Result<(), RigError>;
+
+    /// Takes the power away: no goodbye. Streams break, datagrams to it are lost, its timers are gone.
+    ///
+    /// # Errors
+    /// When the rig cannot do that.
+    fn power_off(&mut self) -> Result<(), RigError>;
+
+    /// Asks the base to end in good order (`Input::Shutdown`, SIGTERM). [`Indication::BaseEnded`] follows.
+    ///
+    /// # Errors
+    /// When the rig cannot do that.
+    fn shut_down(&mut self) -> Result<(), RigError>;
+
+    /// Puts bytes on the base's serial line.
+    ///
+    /// # Errors
+    /// When the line is broken or the rig has none.
+    fn write_console(&mut self, bytes: Bytes) -> Result<(), RigError>;
+
+    /// Sends an HTTP request; the URI is a path. [`Indication::HttpReply`] with the returned id follows, also when there
+    /// is no answer. A request with `Upgrade: websocket` that is answered 101 opens the event stream; its messages
+    /// follow as [`Indication::Event`].
+    fn request(&mut self, to: Party, request: http::Request<Bytes>) -> ExchangeId;
+
+    /// Answers an [`Indication::Fetch`].
+    fn reply(&mut self, exchange: ExchangeId, response: http::Response<Bytes>);
+
+    /// Makes the network misbehave, until [`calm`](Self::calm) or until the fault has used itself up. Several faults act
+    /// together; for one message the first that matches decides.
+    fn disturb(&mut self, fault: Fault);
+
+    /// Ends all network faults. Messages that were held back go on.
+    fn calm(&mut self);
+
+    /// Breaks every SIP stream between base and server: both sides are told.
+    fn reset_streams(&mut self);
+
+    /// Lets the world run until there is one thing to report, or until the deadline (then `None`, and [`now`](Self::now)
+    /// is at least the deadline).
+    fn advance(&mut self, deadline: Instant) -> Option<Observed>;
+}
+
+/// A party of a laboratory that can be asked something by HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Party {
+    /// The base, at its web interface.
+    Base,
+    /// The application server, at its control interface.
+    Server,
+}
+
+/// Where everybody is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// SIP address of the base. A rig that cannot know it says where the base is expected.
+    pub base: SocketAddr,
+    /// SIP address of the application server.
+    pub server: SocketAddr,
+    /// The URL below which the base finds its provisioning file, without the file's name and without a final slash.
+    pub provisioning: String,
+}
+
+/// One thing that happened, with its time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// When, in lab time. Never earlier than that of the observation before.
+    pub at: Instant,
+    /// Wall time in microseconds since the Unix epoch; `None` in a laboratory that has no wall.
+    pub wall: Option<u64>,
+    /// What.
+    pub indication: Indication,
+}
+
+/// What a laboratory reports.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Indication {
+    /// The tap saw a SIP datagram, or one framed message of a stream, being sent, delivered or dropped.
+    Sip(Sip),
+    /// Bytes came on the serial line, cut anywhere.
+    Console(Bytes),
+    /// A request of ours was answered, or has no answer.
+    HttpReply {
+        /// Which, as returned by [`Lab::request`].
+        exchange: ExchangeId,
+        /// The answer, or why there is none.
+        reply: Result<http::Response<Bytes>, HttpFailure>,
+    },
+    /// A message came on the base's event stream.
+    Event(String),
+    /// The base's event stream has ended.
+    EventsClosed,
+    /// The base fetches something from the rig's provisioning server. The bench answers with [`Lab::reply`].
+    Fetch {
+        /// To be named in the answer.
+        exchange: ExchangeId,
+        /// What it asks for; the URI's path counts.
+        request: http::Request<Bytes>,
+    },
+    /// The base has ended, whether asked to or not.
+    BaseEnded,
+    /// The rig cannot go on.
+    Broken(RigError),
+}
+
+/// What a base is told when it is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseSpec {
+    /// The model's name, as the rig file says.
+    pub model: String,
+    /// Its MAC address: 12 hexadecimal digits.
+    pub mac: String,
+    /// Its SIP address.
+    pub sip: SocketAddr,
+    /// The URL below which it finds its provisioning file.
+    pub provisioning_url: String,
+    /// The seed of its own randomness.
+    pub seed: u64,
+}
+
+/// The longest time that the steps of one scenario may plausibly ask for at once; a longer wait is a slip of the pen.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -1,0 +1,734 @@
+//! The profile: what a base claims, and how this rig works and reads it.
+//!
+//! A profile is flat: every value has a dotted key from one closed list, a claim status and a source. Services, limits,
+//! and display texts go into the evidence as claims, so that the monitor judges with them; the console and web
+//! conventions are compiled here, once, for the instruments. A profile is read once and shared by all scenarios.
+
+use crate::document::{Document, FileError, describe, texts, unknown_key};
+use crate::rig::unreadable;
+use evidence::record::{ClaimStatus, Observation, Service};
+use regex::Regex;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+use toml::de::DeValue;
+
+mod schema;
+
+use schema::Kind;
+
+/// The services in the order of the profile.
+pub const SERVICES: [Service; 4] = [
+    Service::DoNotDisturb,
+    Service::CallForwardingAlways,
+    Service::CallForwardingBusy,
+    Service::CallForwardingNoAnswer,
+];
+
+/// The word for a service in keys of a profile.
+#[must_use]
+pub const fn service_word(service: Service) -> &'static str {
+    match service {
+        Service::DoNotDisturb => "do-not-disturb",
+        Service::CallForwardingAlways => "call-forwarding-always",
+        Service::CallForwardingBusy => "call-forwarding-busy",
+        Service::CallForwardingNoAnswer => "call-forwarding-no-answer",
+    }
+}
+
+/// One claimed value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The value as text; a list is joined by ` > `.
+    pub value: String,
+    /// How sure we are.
+    pub status: ClaimStatus,
+    /// Where it is written.
+    pub source: String,
+    /// The line in the profile.
+    pub line: usize,
+}
+
+/// What a base claims, ready for use.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// Its name.
+    pub name: String,
+    /// The file it was read from.
+    pub file: String,
+    claims: BTreeMap<String, Claim>,
+    /// What the displays show.
+    pub display: Display,
+    /// How the menu is walked.
+    pub menu: Menu,
+    /// The names of the keys.
+    pub keys: Keys,
+    /// The serial console.
+    pub console: Console,
+    /// The web interface.
+    pub web: Web,
+}
+
+/// Patterns of display lines.
+#[derive(Clone, Debug)]
+pub struct Display {
+    idle: BTreeMap<Service, Regex>,
+    titles: BTreeMap<Service, Regex>,
+    /// The idle line of the handset's own ringer setting.
+    pub idle_local: Regex,
+    /// The title of the handset's own ringer setting.
+    pub title_local: Regex,
+    /// The status line of an editor, with the group `status`.
+    pub status: Regex,
+    /// The word for on.
+    pub on: String,
+    /// The word for off.
+    pub off: String,
+    /// The destination line of an editor, with the group `number`.
+    pub number: Regex,
+    /// The line with the number of rings, with the group `rings`.
+    pub rings: Regex,
+    /// The line that says that a change is outstanding.
+    pub wait: Regex,
+    /// The line that says that a change was refused.
+    pub refused: Regex,
+}
+
+impl Display {
+    /// The pattern of the idle line that says that the service is active.
+    #[must_use]
+    pub fn idle(&self, service: Service) -> Option<&Regex> {
+        self.idle.get(&service)
+    }
+
+    /// The pattern of the title of the service's editor.
+    #[must_use]
+    pub fn title(&self, service: Service) -> Option<&Regex> {
+        self.titles.get(&service)
+    }
+}
+
+/// How the menu is walked: item texts and labels of display keys.
+#[derive(Clone, Debug)]
+pub struct Menu {
+    /// The title of the first menu.
+    pub root: String,
+    /// The display key that opens an item.
+    pub select: String,
+    /// The display key that sends a change.
+    pub save: String,
+    paths: BTreeMap<Service, Vec<String>>,
+    /// The items that lead to the handset's own ringer setting.
+    pub local: Vec<String>,
+}
+
+impl Menu {
+    /// The items that lead to the service's editor.
+    #[must_use]
+    pub fn path(&self, service: Service) -> &[String] {
+        self.paths.get(&service).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The names of the keys that a walk presses.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// Opens the menu.
+    pub menu: String,
+    /// Returns to the idle screen from anywhere.
+    pub idle: String,
+    /// Moves the cursor up.
+    pub up: String,
+    /// Moves the cursor down.
+    pub down: String,
+    /// Changes the value under the cursor.
+    pub toggle: String,
+    /// Opens the item under the cursor where no display key does.
+    pub ok: String,
+    /// Dials.
+    pub talk: String,
+    /// Deletes the last character.
+    pub clear: String,
+    /// The display keys from left to right.
+    pub softkeys: Vec<String>,
+}
+
+/// The serial console's conventions.
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// The line's speed.
+    pub baud: u32,
+    /// Asks for the account's name.
+    pub login: Regex,
+    /// Asks for its password.
+    pub password: Regex,
+    /// Takes a command.
+    pub prompt: Regex,
+    /// Says that a login was refused.
+    pub refused: Regex,
+    /// A line that may come at any time, with the group `text`.
+    pub log_line: Regex,
+    /// A command was not understood, with the group `text`.
+    pub error: Regex,
+    /// A changed display in the text of a log line, with the groups `handset`, `view` and `json`.
+    pub display_event: Regex,
+    /// How long to listen before a silent line is woken by an empty line.
+    pub wake_after: Duration,
+    /// How long a base may take to show its first prompt.
+    pub prompt_within: Duration,
+    /// How long a command may take.
+    pub answer_within: Duration,
+    /// The command that shows a display, with `{ipui}`.
+    pub display_command: String,
+    /// The command that presses keys, with `{ipui}` and `{keys}`.
+    pub keys_command: String,
+    /// The command that fetches provisioning again.
+    pub provision_command: String,
+    /// The command that restarts the base.
+    pub reboot_command: String,
+    /// The answer to the display command.
+    pub display: DisplayBlock,
+}
+
+/// The lines that describe a display on the console.
+#[derive(Clone, Debug)]
+pub struct DisplayBlock {
+    /// The first line, with the groups `handset` and `view`.
+    pub head: Regex,
+    /// The title, with the group `text`.
+    pub title: Regex,
+    /// One line, with the groups `mark` (`>` at the cursor) and `text`.
+    pub line: Regex,
+    /// The labels of the display keys, with the group `text`.
+    pub softkeys: Regex,
+    /// What stands between two labels.
+    pub softkey_separator: String,
+    /// The last line.
+    pub end: Regex,
+}
+
+/// The web interface's conventions.
+#[derive(Clone, Debug)]
+pub struct Web {
+    /// Path of the login.
+    pub login: String,
+    /// Path of the logout.
+    pub logout: String,
+    /// Path of the page about the base.
+    pub device: String,
+    /// Path of the handset list.
+    pub handsets: String,
+    /// Path of a display, with `{ipui}`.
+    pub display: String,
+    /// Path of the keys, with `{ipui}`.
+    pub keys: String,
+    /// Path of the event stream.
+    pub events: String,
+    /// How long an answer may take.
+    pub answer_within: Duration,
+    /// JSON pointers.
+    pub pointer: Pointers,
+}
+
+/// Where things stand in the web interface's JSON.
+#[derive(Clone, Debug)]
+pub struct Pointers {
+    /// The token in the answer to a login.
+    pub token: String,
+    /// The text of an error.
+    pub message: String,
+    /// The kind of an event.
+    pub event: String,
+    /// The IPUI.
+    pub handset: String,
+    /// `idle` or `menu`.
+    pub view: String,
+    /// The title.
+    pub title: String,
+    /// The lines.
+    pub lines: String,
+    /// The line that the cursor is on.
+    pub cursor: String,
+    /// The labels of the display keys.
+    pub softkeys: String,
+}
+
+impl Profile {
+    /// Reads a profile.
+    ///
+    /// # Errors
+    /// When it cannot be read or is wrong; the error names file, line and key.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        Self::from_toml(&text, &path.display().to_string())
+    }
+
+    /// Takes the text of a profile; `file` is its name in errors.
+    ///
+    /// # Errors
+    /// When the text is wrong.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, FileError> {
+        let document = Document::parse(file, text)?;
+        let mut reader = Reader {
+            file,
+            text,
+            claims: BTreeMap::new(),
+            lists: BTreeMap::new(),
+            name: None,
+        };
+        for entry in document.root().entries() {
+            if entry.key == "name" {
+                reader.name = entry.value.as_str().map(str::to_owned);
+                continue;
+            }
+            let claim = Inherited::default();
+            reader.take(entry.key.to_owned(), entry.line, entry.value, &claim)?;
+        }
+        reader.compile()
+    }
+
+    /// The claim with this dotted key.
+    #[must_use]
+    pub fn claim(&self, key: &str) -> Option<&Claim> {
+        self.claims.get(key)
+    }
+
+    /// Whether the base claims to have this service.
+    #[must_use]
+    pub fn has_service(&self, service: &str) -> bool {
+        let claim = self.claims.get(&format!("services.{service}"));
+        claim.is_some_and(|claim| claim.status != ClaimStatus::No && claim.value == "yes")
+    }
+
+    /// The claims that the monitor may judge with, in the order of their keys.
+    pub fn observations(&self) -> impl Iterator<Item = Observation> + '_ {
+        let judged = [
+            "display.",
+            "limits.",
+            "menu.",
+            "product.",
+            "services.",
+            "sip.",
+        ];
+        self.claims
+            .iter()
+            .filter(move |(key, _)| judged.iter().any(|prefix| key.starts_with(prefix)))
+            .map(|(key, claim)| Observation::Claim {
+                key: key.clone(),
+                value: claim.value.clone(),
+                status: claim.status,
+                source: claim.source.clone(),
+            })
+    }
+}
+
+/// What a table says about everything below it.
+#[derive(Clone, Default)]
+struct Inherited {
+    status: Option<ClaimStatus>,
+    source: String,
+}
+
+struct Reader<'t> {
+    file: &'t str,
+    text: &'t str,
+    claims: BTreeMap<String, Claim>,
+    lists: BTreeMap<String, Vec<String>>,
+    name: Option<String>,
+}
+
+impl Reader<'_> {
+    fn error(&self, line: usize, key: &str, problem: &str) -> FileError {
+        FileError {
+            file: self.file.to_owned(),
+            line,
+            key: key.to_owned(),
+            problem: problem.to_owned(),
+        }
+    }
+
+    fn take(
+        &mut self,
+        path: String,
+        line: usize,
+        value: &DeValue<'_>,
+        inherited: &Inherited,
+    ) -> Result<(), FileError> {
+        let Some(table) = value.as_table() else {
+            return self.claim(path, line, value, inherited);
+        };
+        let mut inherited = inherited.clone();
+        let mut held = None;
+        let mut below = Vec::new();
+        for (key, value) in table {
+            let line = crate::document::line_of(self.text, key.span().start);
+            match key.get_ref().as_ref() {
+                "claim" => inherited.status = Some(self.status(&path, line, value.get_ref())?),
+                "source" => {
+                    let source = value.get_ref().as_str().ok_or_else(|| {
+                        self.error(line, &format!("{path}.source"), "must be a string")
+                    })?;
+                    source.clone_into(&mut inherited.source);
+                }
+                "value" => held = Some((line, value.get_ref())),
+                name => below.push((format!("{path}.{name}"), line, value.get_ref())),
+            }
+        }
+        if let Some((line, value)) = held {
+            self.claim(path, line, value, &inherited)?;
+        }
+        for (path, line, value) in below {
+            self.take(path, line, value, &inherited)?;
+        }
+        Ok(())
+    }
+
+    fn status(
+        &self,
+        path: &str,
+        line: usize,
+        value: &DeValue<'_>,
+    ) -> Result<ClaimStatus, FileError> {
+        match value.as_str() {
+            Some("assumed") => Ok(ClaimStatus::Assumed),
+            Some("documented") => Ok(ClaimStatus::Documented),
+            Some("no") => Ok(ClaimStatus::No),
+            _ => {
+                let problem = format!(
+                    "is {} but must be assumed, documented or no",
+                    describe(value)
+                );
+                Err(self.error(line, &format!("{path}.claim"), &problem))
+            }
+        }
+    }
+
+    fn claim(
+        &mut self,
+        path: String,
+        line: usize,
+        value: &DeValue<'_>,
+        inherited: &Inherited,
+    ) -> Result<(), FileError> {
+        let Some(kind) = schema::kind(&path) else {
+            let known: Vec<&str> = schema::keys().collect();
+            return Err(self.error(line, &path, &unknown_key(&path, known.into_iter())));
+        };
+        let Some(status) = inherited.status else {
+            let problem = "has no claim: say `claim = \"assumed\"`, \"documented\" or \"no\"";
+            return Err(self.error(line, &path, problem));
+        };
+        let text = match (kind, value) {
+            (Kind::List, value) => texts(value).map(|list| {
+                let joined = list.join(" > ");
+                let list = list.into_iter().map(str::to_owned).collect();
+                self.lists.insert(path.clone(), list);
+                joined
+            }),
+            (Kind::Number, DeValue::Integer(number)) => {
+                number.as_str().parse::<u32>().ok().map(|n| n.to_string())
+            }
+            (Kind::Pattern, DeValue::String(pattern)) => {
+                Regex::new(pattern).map_err(|error| {
+                    let problem = error.to_string();
+                    let last = problem.lines().last().unwrap_or_default();
+                    self.error(line, &path, &format!("is not a pattern: {last}"))
+                })?;
+                Some(pattern.to_string())
+            }
+            (Kind::Text, DeValue::String(text)) => Some(text.to_string()),
+            (Kind::Word(words), DeValue::String(text)) if words.contains(&text.as_ref()) => {
+                Some(text.to_string())
+            }
+            _ => None,
+        };
+        let Some(value) = text else {
+            let problem = format!("is {} but must be {}", describe(value), kind.in_words());
+            return Err(self.error(line, &path, &problem));
+        };
+        let source = inherited.source.clone();
+        let claim = Claim {
+            value,
+            status,
+            source,
+            line,
+        };
+        self.claims.insert(path, claim);
+        Ok(())
+    }
+
+    fn text(&self, key: &str) -> Result<String, FileError> {
+        let claim = self.claims.get(key);
+        claim
+            .map(|claim| claim.value.clone())
+            .ok_or_else(|| self.error(1, key, "is missing"))
+    }
+
+    fn pattern(&self, key: &str) -> Result<Regex, FileError> {
+        let text = self.text(key)?;
+        Regex::new(&text).map_err(|error| self.error(1, key, &error.to_string()))
+    }
+
+    fn grouped(&self, key: &str, groups: &[&str]) -> Result<Regex, FileError> {
+        let pattern = self.pattern(key)?;
+        let missing = groups.iter().find(|group| {
+            !pattern
+                .capture_names()
+                .flatten()
+                .any(|name| name == **group)
+        });
+        match missing {
+            None => Ok(pattern),
+            Some(group) => {
+                let line = self.claims.get(key).map_or(1, |claim| claim.line);
+                let problem = format!("must have the named group `(?P<{group}>..)`");
+                Err(self.error(line, key, &problem))
+            }
+        }
+    }
+
+    fn number(&self, key: &str) -> Result<u32, FileError> {
+        self.text(key)?
+            .parse()
+            .map_err(|_| self.error(1, key, "is not a number"))
+    }
+
+    fn seconds(&self, key: &str) -> Result<Duration, FileError> {
+        self.number(key)
+            .map(|seconds| Duration::from_secs(u64::from(seconds)))
+    }
+
+    fn list(&self, key: &str) -> Result<Vec<String>, FileError> {
+        self.lists
+            .get(key)
+            .cloned()
+            .ok_or_else(|| self.error(1, key, "is missing"))
+    }
+
+    /// One value for each service that the base claims.
+    fn per_service<T>(
+        &self,
+        key: impl Fn(&str) -> String,
+        read: impl Fn(&str) -> Result<T, FileError>,
+    ) -> Result<BTreeMap<Service, T>, FileError> {
+        let claimed = SERVICES.into_iter().filter(|service| {
+            let claim = self
+                .claims
+                .get(&format!("services.{}", service_word(*service)));
+            claim.is_some_and(|claim| claim.status != ClaimStatus::No && claim.value == "yes")
+        });
+        claimed
+            .map(|service| Ok((service, read(&key(service_word(service)))?)))
+            .collect()
+    }
+
+    fn compile(self) -> Result<Profile, FileError> {
+        Ok(Profile {
+            name: self
+                .name
+                .clone()
+                .ok_or_else(|| self.error(1, "name", "is missing"))?,
+            file: self.file.to_owned(),
+            display: self.display()?,
+            menu: self.menu()?,
+            keys: self.keys()?,
+            console: self.console()?,
+            web: self.web()?,
+            claims: self.claims,
+        })
+    }
+
+    fn display(&self) -> Result<Display, FileError> {
+        Ok(Display {
+            idle: self.per_service(
+                |service| format!("display.idle.{service}"),
+                |key| self.pattern(key),
+            )?,
+            titles: self.per_service(
+                |service| format!("display.menu.{service}.title"),
+                |key| self.pattern(key),
+            )?,
+            idle_local: self.pattern("display.idle.local-do-not-disturb")?,
+            title_local: self.pattern("display.menu.local-do-not-disturb.title")?,
+            status: self.grouped("display.menu.status", &["status"])?,
+            on: self.text("display.menu.on")?,
+            off: self.text("display.menu.off")?,
+            number: self.grouped("display.menu.number", &["number"])?,
+            rings: self.grouped("display.menu.rings", &["rings"])?,
+            wait: self.pattern("display.menu.wait")?,
+            refused: self.pattern("display.menu.refused")?,
+        })
+    }
+
+    fn menu(&self) -> Result<Menu, FileError> {
+        Ok(Menu {
+            root: self.text("menu.root")?,
+            select: self.text("menu.select")?,
+            save: self.text("menu.save")?,
+            paths: self.per_service(|service| format!("menu.{service}"), |key| self.list(key))?,
+            local: self.list("menu.local-do-not-disturb")?,
+        })
+    }
+
+    fn keys(&self) -> Result<Keys, FileError> {
+        Ok(Keys {
+            menu: self.text("keys.menu")?,
+            idle: self.text("keys.idle")?,
+            up: self.text("keys.up")?,
+            down: self.text("keys.down")?,
+            toggle: self.text("keys.toggle")?,
+            ok: self.text("keys.ok")?,
+            talk: self.text("keys.talk")?,
+            clear: self.text("keys.clear")?,
+            softkeys: self.list("keys.softkeys")?,
+        })
+    }
+
+    fn console(&self) -> Result<Console, FileError> {
+        Ok(Console {
+            baud: self.number("console.baud")?,
+            login: self.pattern("console.login")?,
+            password: self.pattern("console.password")?,
+            prompt: self.pattern("console.prompt")?,
+            refused: self.pattern("console.refused")?,
+            log_line: self.grouped("console.log-line", &["text"])?,
+            error: self.grouped("console.error", &["text"])?,
+            display_event: self.grouped("console.display-event", &["handset", "view", "json"])?,
+            wake_after: self.seconds("console.wake-after-seconds")?,
+            prompt_within: self.seconds("console.prompt-within-seconds")?,
+            answer_within: self.seconds("console.answer-within-seconds")?,
+            display_command: self.text("console.command.display")?,
+            keys_command: self.text("console.command.keys")?,
+            provision_command: self.text("console.command.provision")?,
+            reboot_command: self.text("console.command.reboot")?,
+            display: DisplayBlock {
+                head: self.grouped("console.display.head", &["handset", "view"])?,
+                title: self.grouped("console.display.title", &["text"])?,
+                line: self.grouped("console.display.line", &["mark", "text"])?,
+                softkeys: self.grouped("console.display.softkeys", &["text"])?,
+                softkey_separator: self.text("console.display.softkey-separator")?,
+                end: self.pattern("console.display.end")?,
+            },
+        })
+    }
+
+    fn web(&self) -> Result<Web, FileError> {
+        Ok(Web {
+            login: self.text("web.login")?,
+            logout: self.text("web.logout")?,
+            device: self.text("web.device")?,
+            handsets: self.text("web.handsets")?,
+            display: self.text("web.display")?,
+            keys: self.text("web.keys")?,
+            events: self.text("web.events")?,
+            answer_within: self.seconds("web.answer-within-seconds")?,
+            pointer: Pointers {
+                token: self.text("web.pointer.token")?,
+                message: self.text("web.pointer.message")?,
+                event: self.text("web.pointer.event")?,
+                handset: self.text("web.pointer.handset")?,
+                view: self.text("web.pointer.view")?,
+                title: self.text("web.pointer.title")?,
+                lines: self.text("web.pointer.lines")?,
+                cursor: self.text("web.pointer.cursor")?,
+                softkeys: self.text("web.pointer.softkeys")?,
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const N870: &str = include_str!("../../profiles/n870.toml");
+
+    fn error(from: &str, to: &str) -> String {
+        assert!(N870.contains(from), "{from}");
+        let text = N870.replacen(from, to, 1);
+        Profile::from_toml(&text, "n870.toml")
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_n870_profile_is_right() {
+        let profile = Profile::from_toml(N870, "n870.toml").unwrap();
+        assert_eq!(profile.name, "n870");
+        assert!(profile.has_service("do-not-disturb"));
+        assert!(!profile.has_service("agent-state"));
+        let timer = profile.claim("sip.subscription-timer").unwrap();
+        assert_eq!(timer.value, "1800");
+        assert_eq!(timer.status, ClaimStatus::Documented);
+        assert_eq!(timer.source, "GIGV");
+        let idle = profile.claim("display.idle.do-not-disturb").unwrap();
+        assert_eq!(idle.status, ClaimStatus::Assumed);
+        assert_eq!(
+            profile.menu.path(Service::CallForwardingBusy).join("/"),
+            "Select Services/Call Divert/When Busy"
+        );
+    }
+
+    #[test]
+    fn claims_are_in_order_and_leave_the_rigs_own_conventions_out() {
+        let profile = Profile::from_toml(N870, "n870.toml").unwrap();
+        let keys: Vec<String> = profile
+            .observations()
+            .map(|claim| match claim {
+                Observation::Claim { key, .. } => key,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert!(keys.is_sorted());
+        assert!(keys.contains(&"display.menu.status".to_owned()));
+        assert!(!keys.iter().any(|key| key.starts_with("console.")));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_the_nearest_one() {
+        let error = error("subscription-timer", "subscription-time");
+        assert!(error.starts_with("n870.toml:"), "{error}");
+        assert!(
+            error.ends_with(
+                "sip.subscription-time: unknown key; did you mean `sip.subscription-timer`?"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_broken_pattern_is_named() {
+        let error = error("'^Local: Do not disturb$'", "'^(Local$'");
+        assert!(
+            error.contains("display.idle.local-do-not-disturb: is not a pattern"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_pattern_without_its_group_is_named() {
+        let error = error("(?P<status>.+)", ".+");
+        assert!(error.contains("display.menu.status: must have the named group `(?P<status>..)`"));
+    }
+
+    #[test]
+    fn a_value_without_a_claim_is_refused() {
+        let error = error("[keys]\nclaim = \"assumed\"\n", "[keys]\n");
+        assert!(error.contains("has no claim"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_key_is_named() {
+        let error = error("prompt = '^n870> $'\n", "");
+        assert!(error.ends_with("console.prompt: is missing"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_with_its_value() {
+        let error = error("baud = 115200", "baud = \"fast\"");
+        assert!(
+            error.ends_with("console.baud: is the string \"fast\" but must be a number"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,384 @@
+//! The rig file: what is plugged in where. Data about one bench; what a base of this kind claims is in its profile.
+//!
+//! Passwords are either written here (the factory password of an emulated base is no secret) or named by an environment
+//! variable, which the caller resolves.
+
+use crate::document::{Document, FileError, Section};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// One bench.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rig {
+    /// Its name, for reports and `--rig`.
+    pub name: String,
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// The profile's file.
+    pub profile: PathBuf,
+    /// The name of the dialect that the application server speaks.
+    pub dialect: String,
+    /// In which laboratories it works.
+    pub labs: Vec<LabKind>,
+    /// The base.
+    pub base: BaseUnderTest,
+    /// The base's MAC address: 12 hexadecimal digits, lower case.
+    pub mac: String,
+    /// The IPUIs of the handsets that are paired with it.
+    pub handsets: Vec<String>,
+    /// How handsets are worked and read.
+    pub face: HandsetFace,
+    /// The serial console, if one is plugged in.
+    pub console: Option<ConsolePort>,
+    /// The web interface, if it may be used.
+    pub web: Option<WebAccess>,
+}
+
+/// A laboratory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LabKind {
+    /// In memory, on lab time.
+    Virtual,
+    /// On real sockets and lines, on wall time.
+    Wire,
+}
+
+impl fmt::Display for LabKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Virtual => "virtual",
+            Self::Wire => "wire",
+        })
+    }
+}
+
+/// What stands on the bench.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaseUnderTest {
+    /// An emulated base of this model.
+    Emulated {
+        /// The model's name.
+        model: String,
+    },
+    /// A real base at this address.
+    Real {
+        /// Host name or IP address.
+        address: String,
+    },
+}
+
+/// How handsets are worked and read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HandsetFace {
+    /// Commands on the base's serial console.
+    Console,
+    /// The base's web interface.
+    Web,
+}
+
+impl fmt::Display for HandsetFace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Console => "console",
+            Self::Web => "web",
+        })
+    }
+}
+
+/// Where the serial console is plugged in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsolePort {
+    /// `emulated`, a device path, or `tcp://host:port`.
+    pub port: String,
+    /// Who logs in.
+    pub account: Login,
+}
+
+/// How the web interface is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebAccess {
+    /// `emulated`, or the URL of the base.
+    pub url: String,
+    /// Who logs in.
+    pub account: Login,
+}
+
+/// An administrator's account. Its password is not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// Where a password comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// It is written in the rig file.
+    Written(String),
+    /// It is in this environment variable.
+    Environment(String),
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Login({})", self.username)
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("********")
+    }
+}
+
+impl Secret {
+    /// The password; `environment` looks a variable up.
+    #[must_use]
+    pub fn reveal(&self, environment: impl FnOnce(&str) -> Option<String>) -> Option<String> {
+        match self {
+            Self::Written(text) => Some(text.clone()),
+            Self::Environment(name) => environment(name),
+        }
+    }
+}
+
+impl Rig {
+    /// Reads a rig file.
+    ///
+    /// # Errors
+    /// When it cannot be read or is wrong; the error names file, line and key.
+    pub fn load(path: &Path) -> Result<Self, FileError> {
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        Self::from_toml(&text, path)
+    }
+
+    /// Takes the text of a rig file; `path` is its name in errors and the anchor of the profile's path.
+    ///
+    /// # Errors
+    /// When the text is wrong.
+    pub fn from_toml(text: &str, path: &Path) -> Result<Self, FileError> {
+        let name = path.display().to_string();
+        let document = Document::parse(&name, text)?;
+        let root = document.root();
+        let base = required_section(&root, "base")?;
+        let handsets = required_section(&root, "handsets")?;
+        let rig = Self {
+            name: root.required_text("name")?.to_owned(),
+            file: path.to_owned(),
+            profile: path
+                .parent()
+                .unwrap_or_else(|| Path::new(""))
+                .join(root.required_text("profile")?),
+            dialect: root.required_text("dialect")?.to_owned(),
+            labs: labs(&root)?,
+            base: base_under_test(&base)?,
+            mac: mac(&base)?,
+            handsets: ipuis(&handsets)?,
+            face: face(&handsets)?,
+            console: console(&root)?,
+            web: web(&root)?,
+        };
+        base.finish()?;
+        handsets.finish()?;
+        root.finish()?;
+        let plugged = match rig.face {
+            HandsetFace::Console => rig.console.is_some(),
+            HandsetFace::Web => rig.web.is_some(),
+        };
+        if plugged {
+            Ok(rig)
+        } else {
+            let problem = format!("is \"{}\" but the rig has no [{0}] section", rig.face);
+            Err(handsets.error("face", &problem))
+        }
+    }
+}
+
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
+    FileError {
+        file: path.display().to_string(),
+        line: 1,
+        key: String::new(),
+        problem: format!("cannot be read: {error}"),
+    }
+}
+
+fn required_section<'d>(root: &Section<'d>, key: &'static str) -> Result<Section<'d>, FileError> {
+    root.section(key)?
+        .ok_or_else(|| root.error(key, "this section is missing"))
+}
+
+fn labs(root: &Section<'_>) -> Result<Vec<LabKind>, FileError> {
+    let Some(names) = root.texts("labs")? else {
+        return Ok(vec![LabKind::Virtual, LabKind::Wire]);
+    };
+    let lab = |name: &&str| match *name {
+        "virtual" => Ok(LabKind::Virtual),
+        "wire" => Ok(LabKind::Wire),
+        other => {
+            let problem = format!("\"{other}\" is no laboratory; there are virtual and wire");
+            Err(root.error("labs", &problem))
+        }
+    };
+    names.iter().map(lab).collect()
+}
+
+fn base_under_test(base: &Section<'_>) -> Result<BaseUnderTest, FileError> {
+    match (base.text("emulated")?, base.text("address")?) {
+        (Some(model), None) => Ok(BaseUnderTest::Emulated {
+            model: model.to_owned(),
+        }),
+        (None, Some(address)) => Ok(BaseUnderTest::Real {
+            address: address.to_owned(),
+        }),
+        _ => Err(base.error(
+            "emulated",
+            "exactly one of `emulated` (a model) and `address` (a real base) must be given",
+        )),
+    }
+}
+
+fn mac(base: &Section<'_>) -> Result<String, FileError> {
+    let written = base.required_text("mac")?;
+    let digits: String = written
+        .chars()
+        .filter(|c| !matches!(c, ':' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if digits.len() == 12 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
+        Ok(digits)
+    } else {
+        Err(base.error("mac", "is not 12 hexadecimal digits"))
+    }
+}
+
+fn ipuis(handsets: &Section<'_>) -> Result<Vec<String>, FileError> {
+    let list = handsets
+        .texts("ipui")?
+        .ok_or_else(|| handsets.error("ipui", "is missing"))?;
+    let wrong = list.iter().find(|ipui| {
+        ipui.len() != 10
+            || !ipui
+                .chars()
+                .all(|c| c.is_ascii_digit() || matches!(c, 'a'..='f'))
+    });
+    if let Some(wrong) = wrong {
+        let problem = format!("\"{wrong}\" is not an IPUI: 10 hexadecimal digits in lower case");
+        return Err(handsets.error("ipui", &problem));
+    }
+    if list.is_empty() {
+        return Err(handsets.error("ipui", "names no handset"));
+    }
+    Ok(list.into_iter().map(str::to_owned).collect())
+}
+
+fn face(handsets: &Section<'_>) -> Result<HandsetFace, FileError> {
+    match handsets.required_text("face")? {
+        "console" => Ok(HandsetFace::Console),
+        "web" => Ok(HandsetFace::Web),
+        other => {
+            let problem = format!("\"{other}\" is no handset face; there are console and web");
+            Err(handsets.error("face", &problem))
+        }
+    }
+}
+
+fn console(root: &Section<'_>) -> Result<Option<ConsolePort>, FileError> {
+    let Some(section) = root.section("console")? else {
+        return Ok(None);
+    };
+    let port = ConsolePort {
+        port: section.required_text("port")?.to_owned(),
+        account: login(&section)?,
+    };
+    section.finish()?;
+    Ok(Some(port))
+}
+
+fn web(root: &Section<'_>) -> Result<Option<WebAccess>, FileError> {
+    let Some(section) = root.section("web")? else {
+        return Ok(None);
+    };
+    let access = WebAccess {
+        url: section.required_text("url")?.to_owned(),
+        account: login(&section)?,
+    };
+    section.finish()?;
+    Ok(Some(access))
+}
+
+fn login(section: &Section<'_>) -> Result<Login, FileError> {
+    let password = match (section.text("password")?, section.text("password-env")?) {
+        (Some(text), None) => Secret::Written(text.to_owned()),
+        (None, Some(name)) => Secret::Environment(name.to_owned()),
+        _ => {
+            return Err(section.error(
+                "password",
+                "exactly one of `password` and `password-env` must be given",
+            ));
+        }
+    };
+    Ok(Login {
+        username: section.required_text("username")?.to_owned(),
+        password,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RIG: &str = include_str!("../../emulated-n870.toml");
+
+    fn error(text: &str) -> String {
+        Rig::from_toml(text, Path::new("rigs/x.toml"))
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn the_emulated_rigs_are_right() {
+        let rig = Rig::from_toml(RIG, Path::new("rigs/emulated-n870.toml")).unwrap();
+        assert_eq!(rig.face, HandsetFace::Console);
+        assert_eq!(rig.profile, Path::new("rigs/profiles/n870.toml"));
+        let web = include_str!("../../emulated-n870-web.toml");
+        let rig = Rig::from_toml(web, Path::new("rigs/emulated-n870-web.toml")).unwrap();
+        assert_eq!(rig.face, HandsetFace::Web);
+    }
+
+    #[test]
+    fn a_typo_names_file_line_key_and_the_right_word() {
+        let text = RIG.replace("dialect =", "dialekt =");
+        assert!(
+            error(&text).contains("dialect: is missing"),
+            "{}",
+            error(&text)
+        );
+        let text = RIG.replace("[console]", "[console]\nbautrate = 3");
+        assert!(error(&text).starts_with("rigs/x.toml:"));
+        assert!(error(&text).contains("console.bautrate: unknown key"));
+        let text = RIG.replace("mac =", "make = 1\nmac =");
+        assert!(error(&text).ends_with("base.make: unknown key; did you mean `mac`?"));
+    }
+
+    #[test]
+    fn an_ipui_in_upper_case_is_refused() {
+        let text = RIG.replace("029e74a599", "029E74A599");
+        assert!(error(&text).contains("handsets.ipui: \"029E74A599\" is not an IPUI"));
+    }
+
+    #[test]
+    fn a_face_needs_its_instrument() {
+        let text = RIG.replace("face = \"console\"", "face = \"web\"");
+        assert!(error(&text).ends_with("is \"web\" but the rig has no [web] section"));
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let rig = Rig::from_toml(RIG, Path::new("x")).unwrap();
+        let shown = format!("{:?}", rig.console.unwrap().account);
+        assert_eq!(shown, "Login(admin)");
+    }
+}
