@@ -1,0 +1,240 @@
+//! Drives one node on real wires from start to graceful end.
+//!
+//! The node is told the time at start, then every arrival and every due deadline, and after each all it wants is carried
+//! out. When asked to stop it gets `Shutdown` and a bounded time to say `Ended`; its last bytes still leave.
+//!
+//! | state | arrival | deadline | stop asked | `Ended` | bound reached |
+//! |---|---|---|---|---|---|
+//! | running | to the node | `Timeout` | `Shutdown`, -> stopping | close | - |
+//! | stopping | to the node | `Timeout` | - | close | close, node abandoned |
+
+use crate::arrival::{Arrival, Arrivals};
+use crate::clock::{LabClock, until};
+use crate::error::WireError;
+use crate::fetch::Fetcher;
+use crate::http_face::Answer;
+use crate::sockets::Sockets;
+use crate::tap::{Observer, Sighting};
+use bytes::Bytes;
+use sip::node::{ExchangeId, HttpFailure, Input, Node, Output, Transmit};
+use sip::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use tracing::{debug, trace, warn};
+
+/// How long a node may take to end.
+const END_LIMIT: Duration = Duration::from_secs(5);
+/// HTTP requests that a node may leave unanswered before the oldest is given up.
+const OPEN_REQUESTS: usize = 4096;
+
+/// How a node ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It did not say so in time after it was asked to.
+    Abandoned,
+    /// It said so.
+    Complete,
+}
+
+/// A node with the sockets it is driven on.
+#[derive(Debug)]
+pub struct Host<N> {
+    node: N,
+    sockets: Sockets,
+    fetcher: Fetcher,
+    clock: LabClock,
+    unanswered: BTreeMap<ExchangeId, Answer>,
+    exchanges: u64,
+    /// Inputs that came up while outputs were carried out.
+    pending: VecDeque<Input>,
+    ended: bool,
+}
+
+impl<N: Node> Host<N> {
+    /// Puts a node on its sockets. The lab clock starts now.
+    ///
+    /// # Errors
+    /// When the HTTP client cannot be made.
+    pub fn new(sockets: Sockets, node: N) -> Result<Self, WireError> {
+        Ok(Self {
+            node,
+            sockets,
+            fetcher: Fetcher::new()?,
+            clock: LabClock::start(),
+            unanswered: BTreeMap::new(),
+            exchanges: 0,
+            pending: VecDeque::new(),
+            ended: false,
+        })
+    }
+
+    /// Uses this HTTP client instead of a plain one.
+    #[must_use]
+    pub fn with_fetcher(mut self, fetcher: Fetcher) -> Self {
+        self.fetcher = fetcher;
+        self
+    }
+
+    /// Runs the node until it ends by itself, or `stop` completes and the node has ended in good order.
+    pub async fn run(
+        mut self,
+        stop: impl Future<Output = ()>,
+        observer: &mut impl Observer<N>,
+    ) -> (N, Ending) {
+        let mut stop = std::pin::pin!(stop);
+        let mut give_up = None;
+        let mut deadline = self.feed(Input::Timeout, observer).await;
+        let ending = loop {
+            if self.ended {
+                break Ending::Complete;
+            }
+            let input = tokio::select! {
+                arrival = self.sockets.arrived.recv() => match arrival {
+                    Some(arrival) => self.input(arrival),
+                    // The host itself holds a sender.
+                    None => unreachable!("the channel of arrivals is closed while its host runs"),
+                },
+                () = until(self.clock, deadline) => Some(Input::Timeout),
+                () = &mut stop, if give_up.is_none() => {
+                    debug!("asked to stop");
+                    give_up = Some(self.clock.now() + END_LIMIT);
+                    Some(Input::Shutdown)
+                }
+                () = until(self.clock, give_up) => break Ending::Abandoned,
+            };
+            if let Some(input) = input {
+                deadline = self.feed(input, observer).await;
+            }
+        };
+        if ending == Ending::Abandoned {
+            warn!(limit = ?END_LIMIT, "the node did not end in time");
+        }
+        let Self { node, sockets, .. } = self;
+        let Sockets {
+            flows,
+            console,
+            web,
+            arrived,
+            ..
+        } = sockets;
+        // Nobody reads arrivals any more: faces that wait to post one must not wait for ever.
+        drop(arrived);
+        tokio::join!(
+            flows.close(),
+            async {
+                if let Some(console) = console {
+                    console.close().await;
+                }
+            },
+            async {
+                if let Some(web) = web {
+                    web.close().await;
+                }
+            },
+        );
+        (node, ending)
+    }
+
+    /// What an arrival is to the node.
+    fn input(&mut self, arrival: Arrival) -> Option<Input> {
+        match arrival {
+            Arrival::Sip { flow, bytes } => Some(Input::Sip { flow, bytes }),
+            Arrival::FlowClosed { flow } => Some(Input::FlowClosed { flow }),
+            Arrival::Console(bytes) => Some(Input::Console(bytes)),
+            Arrival::Http { request, answer } => {
+                self.exchanges += 1;
+                let exchange = ExchangeId(self.exchanges);
+                if self.unanswered.len() >= OPEN_REQUESTS {
+                    warn!("the node leaves requests unanswered; the oldest is given up");
+                    self.unanswered.pop_first();
+                }
+                self.unanswered.insert(exchange, answer);
+                Some(Input::Http { exchange, request })
+            }
+            Arrival::HttpReply { exchange, reply } => Some(Input::HttpReply { exchange, reply }),
+            // Only a rig opens lines and listens to events; a host offers them.
+            Arrival::ConsoleClosed(_) | Arrival::Event(_) | Arrival::EventsClosed(_) => None,
+        }
+    }
+
+    /// Gives the node one input, and what follows from it, and carries out all it wants. Answers the next deadline.
+    async fn feed(&mut self, input: Input, observer: &mut impl Observer<N>) -> Option<Instant> {
+        self.pending.push_back(input);
+        let mut deadline = None;
+        while let Some(input) = self.pending.pop_front() {
+            let now = self.clock.now();
+            if let Input::Sip { flow, bytes } = &input {
+                trace!(%flow.remote, size = bytes.len(), "sip received");
+                let sighting = Sighting {
+                    flow: *flow,
+                    sent: None,
+                    bytes: bytes.clone(),
+                };
+                observer.sip(now, &sighting);
+            }
+            self.node.handle_input(now, input);
+            deadline = self.drain(now, observer).await;
+            observer.settled(now, &self.node);
+        }
+        deadline
+    }
+
+    async fn drain(&mut self, now: Instant, observer: &mut impl Observer<N>) -> Option<Instant> {
+        loop {
+            match self.node.poll_output() {
+                Output::Sip(transmit) => self.transmit(now, transmit, observer).await,
+                Output::Console(bytes) => {
+                    if let Some(console) = &self.sockets.console {
+                        console.write(bytes);
+                    }
+                }
+                Output::Http { exchange, request } => self.fetch(exchange, request),
+                Output::HttpReply { exchange, response } => self.answer(exchange, response),
+                Output::Event(text) => {
+                    if let Some(web) = &self.sockets.web {
+                        web.publish(text);
+                    }
+                }
+                Output::Ended => self.ended = true,
+                Output::Timeout(deadline) => return deadline,
+            }
+        }
+    }
+
+    async fn transmit(&mut self, now: Instant, out: Transmit, observer: &mut impl Observer<N>) {
+        let Transmit {
+            flow,
+            bytes,
+            reason,
+        } = out;
+        trace!(%flow.remote, size = bytes.len(), ?reason, "sip sent");
+        let sighting = Sighting {
+            flow,
+            sent: Some(reason),
+            bytes: bytes.clone(),
+        };
+        observer.sip(now, &sighting);
+        if self.sockets.flows.send(flow, bytes).await.is_err() {
+            self.pending.push_back(Input::FlowClosed { flow });
+        }
+    }
+
+    fn fetch(&self, exchange: ExchangeId, request: http::Request<Bytes>) {
+        let fetcher = self.fetcher.clone();
+        let arrivals: Arrivals = self.sockets.arrivals.clone();
+        tokio::spawn(async move {
+            let reply = fetcher
+                .fetch(request)
+                .await
+                .map_err(|error| HttpFailure(error.to_string()));
+            let _ = arrivals.send(Arrival::HttpReply { exchange, reply }).await;
+        });
+    }
+
+    fn answer(&mut self, exchange: ExchangeId, response: http::Response<Bytes>) {
+        match (self.unanswered.remove(&exchange), &self.sockets.web) {
+            (Some(answer), Some(web)) => web.answer(answer, response),
+            _ => warn!(?exchange, "the node answered a request that is not open"),
+        }
+    }
+}
