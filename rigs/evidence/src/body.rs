@@ -1,0 +1,1 @@
+//! The monitor's own reader of `as-feature-event` bodies.

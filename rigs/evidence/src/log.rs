@@ -1,0 +1,251 @@
+//! The evidence log of one scenario: append-only, numbered from 1, kept in memory and, if asked, in a file.
+//!
+//! The file has one JSON object a line and is flushed with each record, so that a killed run still has its evidence.
+//! A log that cannot be written goes on in memory; whoever drives the scenario asks for the [`failure`](Log::failure)
+//! at its end. Nothing here reads a clock: the laboratory says what time it is.
+
+use crate::record::{Observation, Record, SCHEMA};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+/// Why a log could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file cannot be created or read.
+    #[error("cannot open the evidence log {path}")]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A record could not be written.
+    #[error("cannot write record {seq} of the evidence log {path}")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Which record.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A line is not a record.
+    #[error("line {line} of the evidence log {path} is not a record")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A line was written by another version.
+    #[error("line {line} of the evidence log {path} has schema {found}, expected {SCHEMA}")]
+    Schema {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Its version.
+        found: u32,
+    },
+    /// A record is out of sequence.
+    #[error("line {line} of the evidence log {path} has seq {found}, expected {expected}")]
+    Sequence {
+        /// Which file.
+        path: PathBuf,
+        /// Which line, from 1.
+        line: usize,
+        /// Its number.
+        found: u64,
+        /// The number after the one before.
+        expected: u64,
+    },
+}
+
+/// The records of one scenario on one rig in one laboratory.
+#[derive(Debug, Default)]
+pub struct Log {
+    records: Vec<Record>,
+    sink: Option<Sink>,
+    failure: Option<LogError>,
+    truncated: bool,
+}
+
+#[derive(Debug)]
+struct Sink {
+    path: PathBuf,
+    file: File,
+    line: Vec<u8>,
+}
+
+impl Log {
+    /// An empty log in memory.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty log that is also written to a new file.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn create(path: impl Into<PathBuf>) -> Result<Self, LogError> {
+        let path = path.into();
+        let file = match File::create(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(LogError::Open { path, source }),
+        };
+        Ok(Self {
+            sink: Some(Sink {
+                path,
+                file,
+                line: Vec::new(),
+            }),
+            ..Self::default()
+        })
+    }
+
+    /// Reads a log back. A last line that was cut short is left out, see [`is_truncated`](Self::is_truncated).
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line is not the next record of this schema.
+    pub fn load(path: impl Into<PathBuf>) -> Result<Self, LogError> {
+        let path = path.into();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, &path),
+            Err(source) => Err(LogError::Open { path, source }),
+        }
+    }
+
+    /// Reads a log from its text; `path` only names it in errors.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn parse(text: &str, path: &Path) -> Result<Self, LogError> {
+        let mut log = Self::new();
+        let complete = text.ends_with('\n') || text.is_empty();
+        let lines = text.lines().count();
+        for (at, line) in text.lines().enumerate() {
+            let number = at + 1;
+            let path = || path.to_owned();
+            let record: Record = match serde_json::from_str(line) {
+                Ok(record) => record,
+                Err(_) if number == lines && !complete => {
+                    log.truncated = true;
+                    break;
+                }
+                Err(source) => {
+                    return Err(LogError::Malformed {
+                        path: path(),
+                        line: number,
+                        source,
+                    });
+                }
+            };
+            if record.v != SCHEMA {
+                return Err(LogError::Schema {
+                    path: path(),
+                    line: number,
+                    found: record.v,
+                });
+            }
+            let expected = log.next_seq();
+            if record.seq != expected {
+                return Err(LogError::Sequence {
+                    path: path(),
+                    line: number,
+                    found: record.seq,
+                    expected,
+                });
+            }
+            log.records.push(record);
+        }
+        Ok(log)
+    }
+
+    /// Appends an observation made at lab time `at`.
+    pub fn append(&mut self, at: u64, wall: Option<u64>, observation: Observation) -> &Record {
+        let seq = self.next_seq();
+        let record = Record {
+            v: SCHEMA,
+            seq,
+            at,
+            wall,
+            observation,
+        };
+        if self.failure.is_none()
+            && let Some(sink) = &mut self.sink
+            && let Err(source) = sink.write(&record)
+        {
+            self.failure = Some(LogError::Write {
+                path: sink.path.clone(),
+                seq,
+                source,
+            });
+        }
+        let place = self.records.len();
+        self.records.push(record);
+        self.records.get(place).unwrap_or_else(|| unreachable!())
+    }
+
+    /// All records so far.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The records with a number above `seq`.
+    #[must_use]
+    pub fn after(&self, seq: u64) -> &[Record] {
+        let skip = usize::try_from(seq).unwrap_or(usize::MAX);
+        self.records.get(skip..).unwrap_or_default()
+    }
+
+    /// The record with this number.
+    #[must_use]
+    pub fn record(&self, seq: u64) -> Option<&Record> {
+        self.records.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+    }
+
+    /// The number of the last record, 0 when there is none.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.records.last().map_or(0, |record| record.seq)
+    }
+
+    /// The file it is written to.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.sink.as_ref().map(|sink| sink.path.as_path())
+    }
+
+    /// The first failure to write; the records are complete in memory all the same.
+    #[must_use]
+    pub const fn failure(&self) -> Option<&LogError> {
+        self.failure.as_ref()
+    }
+
+    /// Whether the file that was read ended in the middle of a record.
+    #[must_use]
+    pub const fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    fn next_seq(&self) -> u64 {
+        self.last_seq() + 1
+    }
+}
+
+impl Sink {
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, record)?;
+        self.line.push(b'\n');
+        self.file.write_all(&self.line)
+    }
+}
