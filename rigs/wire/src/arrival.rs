@@ -4,6 +4,7 @@
 //! stop reading, and the kernel's buffers (and then the other side) hold the rest.
 
 use crate::http_face::Answer;
+use crate::process::Exit;
 use bytes::Bytes;
 use sip::node::{ExchangeId, Flow, HttpFailure};
 use tokio::sync::mpsc;
@@ -57,4 +58,8 @@ pub enum Arrival {
     Event(String),
     /// A WebSocket that we listened to has ended; the text says why.
     EventsClosed(String),
+    /// A line on the standard output of a process of ours.
+    Line(String),
+    /// A process of ours has ended.
+    Exited(Exit),
 }

@@ -1,21 +1,38 @@
 //! Lab time that follows the wall: microseconds since the clock was started, monotonic.
 
 use sip::time::Instant;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The only clock of the wire laboratory.
 #[derive(Clone, Copy, Debug)]
 pub struct LabClock {
     epoch: tokio::time::Instant,
+    /// The wall time of the epoch, since the Unix epoch.
+    wall: Duration,
 }
 
 impl LabClock {
     /// A clock that shows zero now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "evidence from real wires says when it was, to be compared with other logs"
+    )]
     #[must_use]
     pub fn start() -> Self {
         Self {
             epoch: tokio::time::Instant::now(),
+            wall: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default(),
         }
+    }
+
+    /// The wall time of `point` in microseconds since the Unix epoch. It is read once, at the start, so that it never
+    /// goes back when somebody sets the machine's clock.
+    #[must_use]
+    pub fn wall(&self, point: Instant) -> u64 {
+        let wall = self.wall + point.since(Instant::EPOCH);
+        u64::try_from(wall.as_micros()).unwrap_or(u64::MAX)
     }
 
     /// The lab time.

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why a wire cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,14 @@ pub enum WireError {
         transport: sip::node::Transport,
         /// The address asked for.
         address: SocketAddr,
+    },
+    /// A process could not be started.
+    #[error("cannot start {}: {source}", .program.display())]
+    Process {
+        /// The program.
+        program: PathBuf,
+        /// What the system says.
+        source: io::Error,
     },
     /// The signals that end a program could not be listened to.
     #[error("cannot listen for {signal}: {source}")]

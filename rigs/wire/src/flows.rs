@@ -22,7 +22,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -71,6 +71,7 @@ struct Stream {
     /// Tells this connection from a later one on the same flow.
     id: u64,
     outbox: mpsc::Sender<Bytes>,
+    task: AbortHandle,
 }
 
 impl Flows {
@@ -141,16 +142,19 @@ impl Flows {
         }
     }
 
-    /// Ends the connection of a flow, if there is one, as if the network had cut it; the owner is told.
-    pub async fn cut(&self, flow: Flow) {
-        let known = self.streams.lock().open.remove(&flow).is_some();
-        if known {
-            let _ = self
-                .streams
-                .arrivals
-                .send(Arrival::FlowClosed { flow })
-                .await;
+    /// The flows that have a connection, or are getting one.
+    #[must_use]
+    pub fn streams(&self) -> Vec<Flow> {
+        self.streams.lock().open.keys().copied().collect()
+    }
+
+    /// Cuts the connection of a flow, losing what waits. Says whether there was one; no `FlowClosed` follows.
+    pub fn cut(&self, flow: Flow) -> bool {
+        let stream = self.streams.lock().open.remove(&flow);
+        if let Some(stream) = &stream {
+            stream.task.abort();
         }
+        stream.is_some()
     }
 
     /// Stops listening, writes what waits, and closes every connection, within a bound.
@@ -206,10 +210,10 @@ impl Streams {
         let (outbox, waiting) = mpsc::channel(WAITING_MESSAGES);
         table.next += 1;
         let id = table.next;
-        table
+        let task = table
             .tasks
             .spawn(self.clone().carry(id, flow, accepted, waiting));
-        table.open.insert(flow, Stream { id, outbox });
+        table.open.insert(flow, Stream { id, outbox, task });
         table.open.get(&flow)
     }
 

@@ -152,8 +152,12 @@ impl<N: Node> Host<N> {
                 Some(Input::Http { exchange, request })
             }
             Arrival::HttpReply { exchange, reply } => Some(Input::HttpReply { exchange, reply }),
-            // Only a rig opens lines and listens to events; a host offers them.
-            Arrival::ConsoleClosed(_) | Arrival::Event(_) | Arrival::EventsClosed(_) => None,
+            // Only a rig opens lines, listens to events and starts processes.
+            Arrival::ConsoleClosed(_)
+            | Arrival::Event(_)
+            | Arrival::EventsClosed(_)
+            | Arrival::Exited(_)
+            | Arrival::Line(_) => None,
         }
     }
 

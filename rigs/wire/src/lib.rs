@@ -1,7 +1,7 @@
 //! Real wires around a pure [`sip::node::Node`]: sockets, serial lines, HTTP and WebSocket.
 //!
 //! [`host::Host`] drives one node from start to graceful end; it is what `lockstep base` and `lockstep server` run. The
-//! parts it is made of ([`flows`], [`console`], [`serial`], [`http_face`], [`fetch`], [`web`]) also stand alone: each
+//! parts it is made of ([`flows`], [`console`], [`serial`], [`http_face`], [`fetch`], [`web`], [`process`]) also stand alone: each
 //! reports what arrives as [`arrival::Arrival`] on a channel, so that a laboratory with several parties can select over
 //! them. Nothing here knows SIP: bytes of a stream pass as they come, framing is the node's business.
 //!
@@ -15,6 +15,7 @@ pub mod fetch;
 pub mod flows;
 pub mod host;
 pub mod http_face;
+pub mod process;
 pub mod serial;
 pub mod signal;
 pub mod sockets;
