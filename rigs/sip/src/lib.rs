@@ -7,9 +7,11 @@
 //! This crate knows SIP and nothing about bases, servers, vendors or tests.
 #![warn(clippy::indexing_slicing, clippy::panic)]
 
+pub mod dialog;
 pub mod endpoint;
 pub mod message;
 pub mod node;
+pub mod subscription;
 pub mod time;
 pub mod timer;
 pub mod transaction;
