@@ -8,6 +8,7 @@
 #![warn(clippy::indexing_slicing, clippy::panic)]
 
 pub mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod message;
 pub mod node;
