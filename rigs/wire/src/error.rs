@@ -64,6 +64,12 @@ pub enum WireError {
         /// What the system says.
         source: io::Error,
     },
+    /// The machinery that waits for sockets could not be made.
+    #[error("cannot wait for sockets: {source}")]
+    Runtime {
+        /// What the system says.
+        source: io::Error,
+    },
     /// The signals that end a program could not be listened to.
     #[error("cannot listen for {signal}: {source}")]
     Signal {

@@ -81,6 +81,7 @@ impl<N: Node> Host<N> {
         stop: impl Future<Output = ()>,
         observer: &mut impl Observer<N>,
     ) -> (N, Ending) {
+        observer.bound(&self.sockets);
         let mut stop = std::pin::pin!(stop);
         let mut give_up = None;
         let mut deadline = self.feed(Input::Timeout, observer).await;
@@ -99,6 +100,10 @@ impl<N: Node> Host<N> {
                     debug!("asked to stop");
                     give_up = Some(self.clock.now() + END_LIMIT);
                     Some(Input::Shutdown)
+                }
+                () = until(self.clock, observer.wake()) => {
+                    observer.settled(self.clock.now(), &self.node);
+                    None
                 }
                 () = until(self.clock, give_up) => break Ending::Abandoned,
             };

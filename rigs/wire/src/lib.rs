@@ -1,6 +1,6 @@
 //! Real wires around a pure [`sip::node::Node`]: sockets, serial lines, HTTP and WebSocket.
 //!
-//! [`host::Host`] drives one node from start to graceful end; it is what `lockstep base` and `lockstep server` run. The
+//! [`host::Host`] drives one node from start to graceful end; it is what [`program::Program`] runs for `lockstep base` and `lockstep server`. The
 //! parts it is made of ([`flows`], [`console`], [`serial`], [`http_face`], [`fetch`], [`web`], [`process`]) also stand alone: each
 //! reports what arrives as [`arrival::Arrival`] on a channel, so that a laboratory with several parties can select over
 //! them. Nothing here knows SIP: bytes of a stream pass as they come, framing is the node's business.
@@ -16,6 +16,7 @@ pub mod flows;
 pub mod host;
 pub mod http_face;
 pub mod process;
+pub mod program;
 pub mod serial;
 pub mod signal;
 pub mod sockets;

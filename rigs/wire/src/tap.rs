@@ -1,5 +1,6 @@
 //! The tap: whoever wants to see what a host puts on its wires and takes from them.
 
+use crate::sockets::Sockets;
 use bytes::Bytes;
 use sip::node::{Flow, TransmitReason};
 use sip::time::Instant;
@@ -18,11 +19,19 @@ pub struct Sighting {
 
 /// Watches a host and its node. All methods do nothing unless written.
 pub trait Observer<N> {
+    /// The host has its sockets; nothing has happened yet.
+    fn bound(&mut self, _sockets: &Sockets) {}
+
     /// SIP bytes were received and are about to be given to the node, or were sent.
     fn sip(&mut self, _now: Instant, _sighting: &Sighting) {}
 
     /// An input was handled and every output of it carried out.
     fn settled(&mut self, _now: Instant, _node: &N) {}
+
+    /// When [`Observer::settled`] is to be called at the latest, whether anything happens or not.
+    fn wake(&self) -> Option<Instant> {
+        None
+    }
 }
 
 /// Watches nothing.
