@@ -13,6 +13,7 @@ mod matching;
 
 pub use crate::transaction::Failure;
 
+use crate::message::stream::Framer;
 use crate::message::{Message, Method, ParseError};
 use crate::node::{Flow, Transmit, TransmitReason};
 use crate::time::Instant;
@@ -513,19 +514,5 @@ impl Endpoint {
 
     fn indicate(&mut self, indication: Indication) {
         self.out.push_back(Output::Indication(indication));
-    }
-}
-
-/// One message a piece, until streams are framed.
-#[derive(Clone, Debug, Default)]
-struct Framer(VecDeque<Bytes>);
-
-impl Framer {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.push_back(Bytes::copy_from_slice(bytes));
-    }
-
-    fn poll(&mut self) -> Option<Result<Message, ParseError>> {
-        self.0.pop_front().map(Message::parse)
     }
 }
