@@ -2,7 +2,9 @@
 
 mod endpoint;
 mod messages;
+mod network;
 mod notifier;
+mod pair;
 mod subscriber;
 mod timers;
 mod transactions;
