@@ -54,14 +54,14 @@ pub enum Defect {
     /// Read at: change: the 2xx of a change.
     #[serde(rename = "believes-the-2xx")]
     BelievesThe2xx,
+    /// A ring count out of range is taken as the nearest one in range.
+    ///
+    /// Read at: notification: applying forwarding on no answer.
+    ClampsRings,
     /// A forwarding switches the two others off.
     ///
     /// Read at: notification: applying a forwarding.
     ClearsOtherForwardings,
-    /// A state without a ring count clears the stored one.
-    ///
-    /// Read at: notification: applying forwarding on no answer.
-    ClearsRingsWhenAbsent,
     /// `As-Feature-Event` is taken for the package.
     ///
     /// Read at: notification: comparing the package.
@@ -109,7 +109,7 @@ pub enum Defect {
     KeepsCseqAfterChallenge,
     /// An indicator stays after its service was switched off.
     ///
-    /// Read at: display: the indicators of the idle screen.
+    /// Read at: menu: the indicators of the idle screen.
     KeepsIndicators,
     /// The subscription goes on after feature key synchronisation was switched off.
     ///
@@ -148,10 +148,10 @@ pub enum Defect {
     ///
     /// Read at: registration: a refresh.
     NewCallIdForEveryRegister,
-    /// A forwarding is switched off without a number element.
+    /// An open editor does not follow the server.
     ///
-    /// Read at: change: rendering the body.
-    OmitsNumberWhenOff,
+    /// Read at: menu: a state while an editor is open.
+    OpenMenuIgnoresServer,
     /// A subscription is refreshed less than two seconds before it ends.
     ///
     /// Read at: subscription: the subscriber's policy.
@@ -188,9 +188,13 @@ pub enum Defect {
     ///
     /// Read at: notification: after applying a state.
     RepeatsContradictedChange,
+    /// A state without a ring count resets it to a default of the device.
+    ///
+    /// Read at: notification: applying forwarding on no answer.
+    ResetsRingsWhenAbsent,
     /// 489 and 403 are answered by a new attempt every minute.
     ///
-    /// Read at: subscription: a refusal for good.
+    /// Read at: subscription: the subscriber's policy.
     ResubscribesEveryMinute,
     /// Requests are sent again every second instead of at doubling gaps.
     ///
@@ -208,14 +212,18 @@ pub enum Defect {
     ///
     /// Read at: change: the 2xx of a change.
     SendsChangeTwice,
-    /// The subscription has the Call-ID of the registration.
+    /// The handset's own ringer setting is sent to the server as Do Not Disturb.
     ///
-    /// Read at: subscription: a new dialog.
-    SharesCallIdWithRegister,
+    /// Read at: menu: the tick of the local ringer setting.
+    SendsRingerToServer,
     /// The idle screen never shows a service.
     ///
-    /// Read at: display: the indicators of the idle screen.
+    /// Read at: menu: the indicators of the idle screen.
     ShowsNoIndicators,
+    /// The handset's own ringer setting is shown as the service.
+    ///
+    /// Read at: menu: the indicators of the idle screen.
+    ShowsRingerAsService,
     /// The CSeq of REGISTER rises by two.
     ///
     /// Read at: registration: the next request.
@@ -241,18 +249,18 @@ pub enum Defect {
     ///
     /// Read at: subscription: after the first registration.
     SubscribesLate,
-    /// The switch for feature key synchronisation has no effect.
-    ///
-    /// Read at: configuration: the switch is off.
-    SubscribesWithSwitchOff,
     /// Forwarding on busy and on no answer are mixed up.
     ///
     /// Read at: notification: applying a forwarding.
     SwapsBusyAndNoAnswer,
-    /// Any ring count is taken, and sent back.
+    /// The switch for feature key synchronisation has no effect: it is always on.
     ///
-    /// Read at: notification: applying forwarding on no answer.
-    TakesRingsOutOfRange,
+    /// Read at: accounts: the switch of a provisioning document.
+    SwitchIsIgnored,
+    /// A switch that changes while the base runs takes effect after a reboot only.
+    ///
+    /// Read at: accounts: the switch of a provisioning document.
+    SwitchNeedsReboot,
     /// A copy of a request that was answered already is taken for a new request.
     ///
     /// Read at: user agent: the timers of the endpoint.
@@ -271,8 +279,8 @@ impl Defect {
         Self::AppliesLowerCseq,
         Self::AppliesStateLate,
         Self::BelievesThe2xx,
+        Self::ClampsRings,
         Self::ClearsOtherForwardings,
-        Self::ClearsRingsWhenAbsent,
         Self::ComparesEventWithoutCase,
         Self::ContinuesNonceCount,
         Self::DropsNotifyBefore2xx,
@@ -294,7 +302,7 @@ impl Defect {
         Self::NeverSubscribes,
         Self::NeverSubscribesAgain,
         Self::NewCallIdForEveryRegister,
-        Self::OmitsNumberWhenOff,
+        Self::OpenMenuIgnoresServer,
         Self::RefreshesAtLastSecond,
         Self::RefreshesByRequest,
         Self::RefreshesOnNewDialog,
@@ -304,22 +312,24 @@ impl Defect {
         Self::RefusesEventParameters,
         Self::RepeatsChangeInRefresh,
         Self::RepeatsContradictedChange,
+        Self::ResetsRingsWhenAbsent,
         Self::ResubscribesEveryMinute,
         Self::RetransmitsEverySecond,
         Self::SendsChangeLate,
         Self::SendsChangeOnNewDialog,
         Self::SendsChangeTwice,
-        Self::SharesCallIdWithRegister,
+        Self::SendsRingerToServer,
         Self::ShowsNoIndicators,
+        Self::ShowsRingerAsService,
         Self::SkipsCseqOfRegister,
         Self::StopsRegisteringAfterRefusal,
         Self::SubscribesAfter202Again,
         Self::SubscribesBeforeRegistered,
         Self::SubscribesForTheFirstAccount,
         Self::SubscribesLate,
-        Self::SubscribesWithSwitchOff,
         Self::SwapsBusyAndNoAnswer,
-        Self::TakesRingsOutOfRange,
+        Self::SwitchIsIgnored,
+        Self::SwitchNeedsReboot,
         Self::TreatsCopiesAsNew,
     ];
 
@@ -336,8 +346,8 @@ impl Defect {
             Self::AppliesLowerCseq => "applies-lower-cseq",
             Self::AppliesStateLate => "applies-state-late",
             Self::BelievesThe2xx => "believes-the-2xx",
+            Self::ClampsRings => "clamps-rings",
             Self::ClearsOtherForwardings => "clears-other-forwardings",
-            Self::ClearsRingsWhenAbsent => "clears-rings-when-absent",
             Self::ComparesEventWithoutCase => "compares-event-without-case",
             Self::ContinuesNonceCount => "continues-nonce-count",
             Self::DropsNotifyBefore2xx => "drops-notify-before-2xx",
@@ -359,7 +369,7 @@ impl Defect {
             Self::NeverSubscribes => "never-subscribes",
             Self::NeverSubscribesAgain => "never-subscribes-again",
             Self::NewCallIdForEveryRegister => "new-call-id-for-every-register",
-            Self::OmitsNumberWhenOff => "omits-number-when-off",
+            Self::OpenMenuIgnoresServer => "open-menu-ignores-server",
             Self::RefreshesAtLastSecond => "refreshes-at-last-second",
             Self::RefreshesByRequest => "refreshes-by-request",
             Self::RefreshesOnNewDialog => "refreshes-on-new-dialog",
@@ -369,22 +379,24 @@ impl Defect {
             Self::RefusesEventParameters => "refuses-event-parameters",
             Self::RepeatsChangeInRefresh => "repeats-change-in-refresh",
             Self::RepeatsContradictedChange => "repeats-contradicted-change",
+            Self::ResetsRingsWhenAbsent => "resets-rings-when-absent",
             Self::ResubscribesEveryMinute => "resubscribes-every-minute",
             Self::RetransmitsEverySecond => "retransmits-every-second",
             Self::SendsChangeLate => "sends-change-late",
             Self::SendsChangeOnNewDialog => "sends-change-on-new-dialog",
             Self::SendsChangeTwice => "sends-change-twice",
-            Self::SharesCallIdWithRegister => "shares-call-id-with-register",
+            Self::SendsRingerToServer => "sends-ringer-to-server",
             Self::ShowsNoIndicators => "shows-no-indicators",
+            Self::ShowsRingerAsService => "shows-ringer-as-service",
             Self::SkipsCseqOfRegister => "skips-cseq-of-register",
             Self::StopsRegisteringAfterRefusal => "stops-registering-after-refusal",
             Self::SubscribesAfter202Again => "subscribes-after-202-again",
             Self::SubscribesBeforeRegistered => "subscribes-before-registered",
             Self::SubscribesForTheFirstAccount => "subscribes-for-the-first-account",
             Self::SubscribesLate => "subscribes-late",
-            Self::SubscribesWithSwitchOff => "subscribes-with-switch-off",
             Self::SwapsBusyAndNoAnswer => "swaps-busy-and-no-answer",
-            Self::TakesRingsOutOfRange => "takes-rings-out-of-range",
+            Self::SwitchIsIgnored => "switch-is-ignored",
+            Self::SwitchNeedsReboot => "switch-needs-reboot",
             Self::TreatsCopiesAsNew => "treats-copies-as-new",
         }
     }

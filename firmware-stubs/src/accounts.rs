@@ -1,0 +1,604 @@
+//! The handsets of a base and their accounts, as provisioning names them.
+//!
+//! A handset is named by its IPUI, ten lower-case hexadecimal digits, case-exact. Provisioning may also name a place that
+//! any handset can take (`00001` or `0_1`); its settings then belong to the handset that took it. A document is the whole
+//! configuration: an account that it does not mention has none of its settings any more.
+//!
+//! | DECT state | input | next |
+//! |---|---|---|
+//! | (none) | `add_hs` with `ToReg` | ToReg, pairing begins |
+//! | (none) | `add_hs` otherwise | NotReg |
+//! | ToReg | half of the pairing time | InReg |
+//! | InReg | the rest of it | Registered, the account goes to SIP |
+//! | any | missing in a document with `DeleteNotProvisionedHS` | (none) |
+
+use crate::defect::{Defect, Defects};
+use crate::model::Model;
+use crate::provisioning::{Document, Operation};
+use sip::node::Transport;
+use sip::time::Instant;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The International Portable User Identity: the name of one handset.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ipui(String);
+
+impl Ipui {
+    /// The IPUI that this text is: ten lower-case hexadecimal digits.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (text.len() == 10 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
+    }
+
+    /// As text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Ipui {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A password; it does not show itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps this text.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// A host and a port as provisioning gives them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// An address or a name.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl HostPort {
+    /// The address, when the host is one (or `localhost`).
+    #[must_use]
+    pub fn socket_address(&self) -> Option<SocketAddr> {
+        let host = match self.host.as_str() {
+            "localhost" => "127.0.0.1",
+            host => host.trim_start_matches('[').trim_end_matches(']'),
+        };
+        let address: IpAddr = host.parse().ok()?;
+        Some(SocketAddr::new(address, self.port))
+    }
+}
+
+/// The server of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    /// The domain of the AOR.
+    pub domain: String,
+    /// Where requests go.
+    pub proxy: HostPort,
+    /// Where REGISTER goes.
+    pub registrar: HostPort,
+    /// Expires of a REGISTER.
+    pub refresh_timer: Duration,
+    /// How SIP travels.
+    pub transport: Transport,
+    /// Expires of a SUBSCRIBE.
+    pub subscription_timer: Duration,
+}
+
+/// One account, as the user agent needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSettings {
+    /// Whose.
+    pub handset: Ipui,
+    /// The user part of the AOR.
+    pub user_name: String,
+    /// The user of digest.
+    pub auth_name: String,
+    /// The password of digest.
+    pub auth_password: Secret,
+    /// The name shown to others.
+    pub display_name: String,
+    /// The server.
+    pub provider: Provider,
+    /// Whether feature key synchronisation is on (`FeatureKeySyncActive`, default 0).
+    pub feature_key_sync: bool,
+}
+
+/// Where a handset stands on the air interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DectState {
+    /// It may not pair.
+    NotReg,
+    /// It may pair.
+    ToReg,
+    /// It is pairing.
+    InReg,
+    /// It is paired.
+    Registered,
+}
+
+impl DectState {
+    /// The word of the web interface.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotReg => "NotReg",
+            Self::ToReg => "ToReg",
+            Self::InReg => "InReg",
+            Self::Registered => "Registered",
+        }
+    }
+}
+
+/// One row of the handset table.
+#[derive(Clone, Debug)]
+pub struct Handset {
+    /// Its IPUI; for a place in the table that is still open, none yet.
+    pub ipui: Option<Ipui>,
+    /// Where it stands on the air interface.
+    pub dect: DectState,
+    account: Account,
+    pairing: Option<Instant>,
+}
+
+impl Handset {
+    /// The user part of its AOR, empty without account.
+    #[must_use]
+    pub fn user_name(&self) -> &str {
+        &self.account.user_name
+    }
+
+    /// The name on its idle screen: the display name, else the user name.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        if self.account.display_name.is_empty() {
+            &self.account.user_name
+        } else {
+            &self.account.display_name
+        }
+    }
+
+    /// Whether its services are kept in step with the server.
+    #[must_use]
+    pub const fn feature_key_sync(&self) -> bool {
+        self.account.feature_key_sync
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Account {
+    user_name: String,
+    auth_name: String,
+    auth_password: Secret,
+    display_name: String,
+    provider: u32,
+    feature_key_sync: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ProviderSettings {
+    domain: String,
+    proxy_address: String,
+    proxy_port: Option<u16>,
+    registrar_address: String,
+    registrar_port: Option<u16>,
+    refresh_timer: Option<Duration>,
+    transport: Option<Transport>,
+}
+
+/// The parameters of other areas, accepted without effect on what is emulated.
+const ACCEPTED: &[&str] = &[
+    "DmGlobal",
+    "Netdir",
+    "Provisioning",
+    "RapService",
+    "SystemSettings",
+    "Telephony",
+    "XMLDir",
+    "dm",
+];
+
+/// Parameters of an account, a handset and a provider that are accepted without effect.
+const ACCEPTED_FIELDS: &[&str] = &[
+    "AcceptNonSRTPCalls",
+    "ConnectionTimeoutAction",
+    "DECT_AC",
+    "DTMFTransmission",
+    "DirectAccessDir",
+    "DnsQuery",
+    "FailoverServerAddress",
+    "FailoverServerEnabled",
+    "FailoverServerPort",
+    "IntKeyDir",
+    "MWISubscription",
+    "Name",
+    "OutboundProxyAddress",
+    "OutboundProxyMode",
+    "OutboundProxyPort",
+    "RegStatus",
+    "RenewConnectionAfterTimeout",
+    "SRTP_Enabled",
+    "UseSIPS",
+    "VoiceMailActive",
+    "VoiceMailMailbox",
+    "WithDeregOnHsNotReachable",
+];
+
+/// All handsets of a base with their accounts.
+#[derive(Clone, Debug)]
+pub struct HandsetTable {
+    rows: BTreeMap<String, Handset>,
+    providers: BTreeMap<u32, ProviderSettings>,
+    admin_password: Secret,
+    provisioned: bool,
+    rng: fastrand::Rng,
+}
+
+impl HandsetTable {
+    /// A base as it leaves the factory. The seed names the handsets that take open places.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            admin_password: Secret::new("admin"),
+            provisioned: false,
+            rng: fastrand::Rng::with_seed(seed ^ 0x4950_5549),
+        }
+    }
+
+    /// The base boots: the table is kept, and the next document is the first again.
+    pub fn reboot(&mut self) {
+        self.provisioned = false;
+    }
+
+    /// The password of the administrator.
+    #[must_use]
+    pub fn admin_password(&self) -> &str {
+        self.admin_password.expose()
+    }
+
+    /// The rows in the order of their names.
+    pub fn rows(&self) -> impl Iterator<Item = &Handset> {
+        self.rows.values()
+    }
+
+    /// The paired handsets in the order of the table.
+    pub fn paired(&self) -> impl Iterator<Item = (&Ipui, &Handset)> {
+        self.rows()
+            .filter(|row| row.dect == DectState::Registered)
+            .filter_map(|row| Some((row.ipui.as_ref()?, row)))
+    }
+
+    /// Takes a document. Answers what it ignored, one line each.
+    pub fn provision(
+        &mut self,
+        now: Instant,
+        document: &Document,
+        model: &Model,
+        defects: &Defects,
+    ) -> Vec<String> {
+        let mut notes = Vec::new();
+        self.apply_operations(now, document, model, &mut notes);
+        let before: BTreeMap<String, bool> = self
+            .rows
+            .iter()
+            .map(|(name, row)| (name.clone(), row.account.feature_key_sync))
+            .collect();
+        self.providers.clear();
+        for row in self.rows.values_mut() {
+            row.account = Account::default();
+        }
+        for parameter in &document.parameters {
+            if let Err(problem) = self.apply_parameter(&parameter.name, &parameter.value) {
+                notes.push(format!("ignored {}: {problem}", parameter.name));
+            }
+        }
+        for (name, row) in &mut self.rows {
+            if self.provisioned && defects.has(Defect::SwitchNeedsReboot) {
+                row.account.feature_key_sync = before.get(name).copied().unwrap_or_default();
+            }
+            if defects.has(Defect::SwitchIsIgnored) {
+                row.account.feature_key_sync = true;
+            }
+        }
+        self.provisioned = true;
+        notes
+    }
+
+    fn apply_operations(
+        &mut self,
+        now: Instant,
+        document: &Document,
+        model: &Model,
+        notes: &mut Vec<String>,
+    ) {
+        let mut named = Vec::new();
+        let mut delete_others = false;
+        for operation in &document.operations {
+            match operation {
+                Operation::AddHandset { handset, status } => {
+                    match self.add(now, handset, status.as_deref(), model) {
+                        Ok(name) => named.push(name),
+                        Err(problem) => notes.push(format!("ignored add_hs {handset}: {problem}")),
+                    }
+                }
+                Operation::DeleteNotProvisioned => delete_others = true,
+                Operation::UpdateManager => {}
+                Operation::Unknown(name) => notes.push(format!("ignored oper {name}: not known")),
+            }
+        }
+        if delete_others {
+            self.rows.retain(|name, _| named.contains(name));
+        }
+    }
+
+    fn add(
+        &mut self,
+        now: Instant,
+        handset: &str,
+        status: Option<&str>,
+        model: &Model,
+    ) -> Result<String, String> {
+        if let Some(name) = self.row_name(handset) {
+            return Ok(name);
+        }
+        let ipui = Ipui::parse(handset);
+        if ipui.is_none() && !is_open_place(handset) {
+            return Err("neither an IPUI nor an open place".to_owned());
+        }
+        if self.rows.len() >= model.limits.handsets {
+            return Err(format!("more than {} handsets", model.limits.handsets));
+        }
+        let to_register = status == Some("ToReg");
+        let row = Handset {
+            ipui,
+            dect: if to_register {
+                DectState::ToReg
+            } else {
+                DectState::NotReg
+            },
+            account: Account::default(),
+            pairing: to_register.then(|| now + model.timers.pairing / 2),
+        };
+        self.rows.insert(handset.to_owned(), row);
+        Ok(handset.to_owned())
+    }
+
+    /// The row that a document means by this name: the place, or the handset that took it.
+    fn row_name(&self, name: &str) -> Option<String> {
+        if self.rows.contains_key(name) {
+            return Some(name.to_owned());
+        }
+        let ipui = Ipui::parse(name)?;
+        let mut rows = self.rows.iter();
+        let (place, _) = rows.find(|(_, row)| row.ipui.as_ref() == Some(&ipui))?;
+        Some(place.clone())
+    }
+
+    fn apply_parameter(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let mut parts = name.splitn(3, '.');
+        let (area, key, field) = (parts.next(), parts.next(), parts.next());
+        match (area, key, field) {
+            (Some("SipAccount"), Some(key), Some(field)) => {
+                let account = self.account(key)?;
+                apply_account_field(account, field, value)
+            }
+            (Some("hs"), Some(key), Some(field)) => {
+                self.account(key)?;
+                accepted(field)
+            }
+            (Some("SipProvider"), Some(index), Some(field)) => {
+                let index = index.parse().map_err(|_| "not a provider number")?;
+                let provider = self.providers.entry(index).or_default();
+                apply_provider_field(provider, field, value)
+            }
+            (Some("WebUIAccounts"), Some("1"), Some("Password")) if !value.is_empty() => {
+                self.admin_password = Secret::new(value);
+                Ok(())
+            }
+            (Some(area), Some(_), _) if ACCEPTED.contains(&area) => Ok(()),
+            _ => Err("not known".to_owned()),
+        }
+    }
+
+    fn account(&mut self, key: &str) -> Result<&mut Account, String> {
+        let name = self.row_name(key);
+        let row = name.and_then(|name| self.rows.get_mut(&name));
+        row.map(|row| &mut row.account)
+            .ok_or_else(|| format!("no handset {key}"))
+    }
+
+    /// When pairing goes on.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.rows.values().filter_map(|row| row.pairing).min()
+    }
+
+    /// Time has passed. Whether anything changed.
+    pub fn handle_timeout(&mut self, now: Instant, model: &Model) -> bool {
+        let mut changed = false;
+        for row in self.rows.values_mut() {
+            if row.pairing.is_none_or(|at| at > now) {
+                continue;
+            }
+            changed = true;
+            if row.dect == DectState::ToReg {
+                row.dect = DectState::InReg;
+                row.pairing = Some(now + model.timers.pairing / 2);
+            } else {
+                row.dect = DectState::Registered;
+                row.pairing = None;
+                if row.ipui.is_none() {
+                    row.ipui = Some(Ipui(format!("02{:08x}", self.rng.u32(..))));
+                }
+            }
+        }
+        changed
+    }
+
+    /// The accounts for SIP: those of paired handsets with a user name and a provider.
+    #[must_use]
+    pub fn settings(&self, model: &Model) -> Vec<AccountSettings> {
+        let mut settings = Vec::new();
+        for (ipui, row) in self.paired() {
+            let account = &row.account;
+            let provider = self.providers.get(&account.provider);
+            let Some(provider) = provider.and_then(|provider| provider.settle(model)) else {
+                continue;
+            };
+            if account.user_name.is_empty() {
+                continue;
+            }
+            let auth_name = if account.auth_name.is_empty() {
+                &account.user_name
+            } else {
+                &account.auth_name
+            };
+            settings.push(AccountSettings {
+                handset: ipui.clone(),
+                user_name: account.user_name.clone(),
+                auth_name: auth_name.clone(),
+                auth_password: account.auth_password.clone(),
+                display_name: account.display_name.clone(),
+                provider,
+                feature_key_sync: account.feature_key_sync,
+            });
+        }
+        settings
+    }
+}
+
+impl ProviderSettings {
+    fn settle(&self, model: &Model) -> Option<Provider> {
+        let first = |one: &str, other: &str| {
+            let found = [one, other, &self.domain]
+                .into_iter()
+                .find(|host| !host.is_empty());
+            found.map(str::to_owned)
+        };
+        let transport = self.transport.unwrap_or(Transport::Udp);
+        let usual = if transport == Transport::Tls {
+            5061
+        } else {
+            5060
+        };
+        let proxy_port = self.proxy_port.or(self.registrar_port).unwrap_or(usual);
+        let proxy = HostPort {
+            host: first(&self.proxy_address, &self.registrar_address)?,
+            port: proxy_port,
+        };
+        let registrar = HostPort {
+            host: first(&self.registrar_address, &self.proxy_address)?,
+            port: self.registrar_port.unwrap_or(proxy_port),
+        };
+        let domain = if self.domain.is_empty() {
+            registrar.host.clone()
+        } else {
+            self.domain.clone()
+        };
+        Some(Provider {
+            domain,
+            proxy,
+            registrar,
+            refresh_timer: self
+                .refresh_timer
+                .unwrap_or(model.timers.registration_refresh),
+            transport,
+            subscription_timer: model.timers.subscription,
+        })
+    }
+}
+
+/// Whether provisioning means a place that any handset can take: `00001` or `0_1`.
+fn is_open_place(name: &str) -> bool {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wildcard = name.strip_prefix("0_").is_some_and(number);
+    wildcard || (name.len() == 5 && number(name))
+}
+
+fn apply_account_field(account: &mut Account, field: &str, value: &str) -> Result<(), String> {
+    match field {
+        "AuthName" => account.auth_name = value.to_owned(),
+        "AuthPassword" => account.auth_password = Secret::new(value),
+        "DisplayName" => account.display_name = value.to_owned(),
+        "FeatureKeySyncActive" => {
+            account.feature_key_sync = match value {
+                "0" => false,
+                "1" => true,
+                _ => return Err("neither 0 nor 1".to_owned()),
+            }
+        }
+        "ProviderId" => {
+            account.provider = value.parse().map_err(|_| "not a provider number")?;
+        }
+        "UserName" => account.user_name = value.to_owned(),
+        _ => return accepted(field),
+    }
+    Ok(())
+}
+
+fn apply_provider_field(
+    provider: &mut ProviderSettings,
+    field: &str,
+    value: &str,
+) -> Result<(), String> {
+    let port = || value.parse::<u16>().map_err(|_| "not a port".to_owned());
+    match field {
+        "Domain" => provider.domain = value.to_owned(),
+        "ProxyServerAddress" => provider.proxy_address = value.to_owned(),
+        "ProxyServerPort" => provider.proxy_port = Some(port()?),
+        "RegServerAddress" => provider.registrar_address = value.to_owned(),
+        "RegServerPort" => provider.registrar_port = Some(port()?),
+        "RegServerRefreshTimer" => {
+            let seconds: u64 = value.parse().map_err(|_| "not a number of seconds")?;
+            if seconds == 0 {
+                return Err("zero seconds".to_owned());
+            }
+            provider.refresh_timer = Some(Duration::from_secs(seconds));
+        }
+        "TransportProtocol" => {
+            provider.transport = Some(match value {
+                "1" => Transport::Udp,
+                "2" => Transport::Tcp,
+                "3" => Transport::Tls,
+                _ => return Err("none of 1, 2, 3".to_owned()),
+            });
+        }
+        _ => return accepted(field),
+    }
+    Ok(())
+}
+
+fn accepted(field: &str) -> Result<(), String> {
+    if ACCEPTED_FIELDS.contains(&field) {
+        Ok(())
+    } else {
+        Err("not known".to_owned())
+    }
+}

@@ -1,0 +1,700 @@
+//! One emulated base: a node that boots, fetches its provisioning, and wires handsets, SIP, console and web together.
+//!
+//! | stage | input | next | what happens |
+//! |---|---|---|---|
+//! | off | time-out | booting | the boot log begins |
+//! | booting | the log has ended | running | console and web open, provisioning is fetched |
+//! | running | check-sync, console, a day | running | provisioning is fetched and applied without a restart |
+//! | running | `reboot` | booting | SIP forgets everything without a word, the handset table stays |
+//! | running | shutdown | ending | SIP unsubscribes and de-registers |
+//! | ending | SIP has ended | ended | |
+//! | off, booting | shutdown | ended | |
+
+use crate::accounts::{HandsetTable, Ipui};
+use crate::defect::Defects;
+use crate::faces::console::{Command, Console, ConsoleOutput, ConsoleTexts};
+use crate::faces::web::{self, Page, Routed, Web};
+use crate::fetch::{Due, Fetch};
+use crate::menu::{Handset, Key, Screen, UnknownKey, Wish};
+use crate::model::Model;
+use crate::mutant::Mutant;
+use crate::provisioning::Document;
+use crate::user_agent::{UaConfig, UaIndication, UaOutput, UserAgent};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use serde_json::{Value, json};
+use sip::node::{ExchangeId, HttpFailure, Input, Node, Output};
+use sip::time::Instant;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// The administrator's name.
+const ADMINISTRATOR: &str = "admin";
+
+/// What a base is built from.
+#[derive(Clone, Debug)]
+pub struct BaseConfig {
+    /// How the product behaves.
+    pub model: Model,
+    /// What is wrong with it.
+    pub mutant: Option<Mutant>,
+    /// Its hardware address, in any spelling.
+    pub mac: String,
+    /// Where it speaks SIP.
+    pub sip: SocketAddr,
+    /// The folder of its provisioning file, or the file itself when this ends in `.xml`.
+    pub provisioning_url: String,
+    /// The source of everything that hardware would draw by lot.
+    pub seed: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Stage {
+    Booting { line: usize },
+    Ended,
+    Ending,
+    Off,
+    Running,
+}
+
+/// An emulated base.
+#[derive(Clone, Debug)]
+pub struct Base {
+    model: Arc<Model>,
+    defects: Defects,
+    mac: String,
+    sip: SocketAddr,
+    provisioning_url: String,
+    seed: u64,
+    boots: u64,
+    stage: Stage,
+    now: Instant,
+    power_on: Instant,
+    table: HandsetTable,
+    handsets: BTreeMap<Ipui, Handset>,
+    registered: BTreeSet<Ipui>,
+    changed: BTreeSet<Ipui>,
+    shown: BTreeMap<Ipui, Screen>,
+    fetch: Fetch,
+    user_agent: UserAgent,
+    user_agent_deadline: Option<Instant>,
+    console: Console,
+    web: Web,
+    has_listener: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl Base {
+    /// A base that is switched off. The first time-out switches it on.
+    #[must_use]
+    pub fn new(config: BaseConfig) -> Self {
+        let mutant = config.mutant;
+        let defects = mutant.as_ref().map(Mutant::defects).unwrap_or_default();
+        let model = match &mutant {
+            Some(mutant) => mutant.apply(config.model),
+            None => config.model,
+        };
+        let model = Arc::new(model);
+        let table = HandsetTable::new(config.seed);
+        let texts = ConsoleTexts {
+            name: model.name.clone(),
+            user: ADMINISTRATOR.to_owned(),
+            line: model.limits.console_line,
+            logins: model.limits.console_logins,
+        };
+        let mac = config.mac.chars().filter(char::is_ascii_alphanumeric);
+        Self {
+            user_agent: user_agent(&model, &defects, config.sip, config.seed),
+            fetch: Fetch::new(model.timers.clone()),
+            console: Console::new(texts, table.admin_password()),
+            web: Web::new(
+                ADMINISTRATOR,
+                table.admin_password(),
+                model.timers.web_session,
+                config.seed,
+            ),
+            model,
+            defects,
+            mac: mac.collect::<String>().to_ascii_lowercase(),
+            sip: config.sip,
+            provisioning_url: config.provisioning_url,
+            seed: config.seed,
+            boots: 0,
+            stage: Stage::Off,
+            now: Instant::EPOCH,
+            power_on: Instant::EPOCH,
+            table,
+            handsets: BTreeMap::new(),
+            registered: BTreeSet::new(),
+            changed: BTreeSet::new(),
+            shown: BTreeMap::new(),
+            user_agent_deadline: None,
+            has_listener: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    fn boot(&mut self) {
+        self.boots += 1;
+        self.power_on = self.now;
+        self.stage = Stage::Booting { line: 0 };
+        self.fetch.stop();
+        self.table.reboot();
+        self.web.restart();
+        let seed = self.seed.wrapping_add(self.boots << 32);
+        self.user_agent = user_agent(&self.model, &self.defects, self.sip, seed);
+        self.user_agent_deadline = None;
+        self.registered.clear();
+        for (ipui, row) in self.table.paired() {
+            if let Some(handset) = self.handsets.get_mut(ipui) {
+                let (model, defects) = (Arc::clone(&self.model), self.defects.clone());
+                *handset = Handset::new(model, defects, row.display_name(), handset.ringer_dnd());
+                handset.configure(row.display_name(), row.feature_key_sync());
+                self.changed.insert(ipui.clone());
+            }
+        }
+    }
+
+    fn advance_boot(&mut self) {
+        let model = Arc::clone(&self.model);
+        while let Stage::Booting { line } = self.stage {
+            let Some(next) = model.boot.get(line) else {
+                self.stage = Stage::Running;
+                self.console.handle_booted();
+                let exchange = self.fetch.start(self.now);
+                self.ask_for_provisioning(exchange);
+                return;
+            };
+            if self.power_on + next.at > self.now {
+                return;
+            }
+            self.log(&model.inscribe(&next.text, &self.mac));
+            self.stage = Stage::Booting { line: line + 1 };
+        }
+    }
+
+    fn boot_deadline(&self) -> Option<Instant> {
+        match self.stage {
+            Stage::Booting { line } => {
+                let next = self.model.boot.get(line);
+                Some(next.map_or(self.now, |next| self.power_on + next.at))
+            }
+            _ => None,
+        }
+    }
+
+    fn log(&mut self, text: &str) {
+        let since_boot = self.now.since(self.power_on);
+        self.console.log(Instant::EPOCH + since_boot, text);
+    }
+
+    fn publish(&mut self, event: &Value) {
+        if self.has_listener {
+            self.outputs.push_back(Output::Event(event.to_string()));
+        }
+    }
+}
+
+/// What a shell says about the base once it is up; a rig learns no more than an address book.
+#[cfg(feature = "shell")]
+impl Base {
+    /// Whether it has booted, has an answer about its provisioning, and no pairing is under way.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.stage == Stage::Running && !self.fetch.is_asking() && self.table.deadline().is_none()
+    }
+
+    /// The accounts that work now.
+    pub(crate) fn accounts(&self) -> Vec<crate::accounts::AccountSettings> {
+        self.table.settings(&self.model)
+    }
+}
+
+/// Provisioning.
+impl Base {
+    fn ask_for_provisioning(&mut self, exchange: Option<ExchangeId>) {
+        let Some(exchange) = exchange else {
+            return;
+        };
+        let url = provisioning_file(&self.provisioning_url, &self.mac);
+        let user_agent = format!(
+            "{};{}",
+            self.model.user_agent(),
+            self.mac.to_ascii_uppercase()
+        );
+        let request = Request::get(&url)
+            .header(http::header::USER_AGENT, user_agent)
+            .body(Bytes::new());
+        match request {
+            Ok(request) => self.outputs.push_back(Output::Http { exchange, request }),
+            Err(error) => self.fail_provisioning(&format!("{url} is not a URL: {error}")),
+        }
+    }
+
+    fn handle_provisioning(
+        &mut self,
+        exchange: ExchangeId,
+        reply: Result<Response<Bytes>, HttpFailure>,
+    ) {
+        if !self.fetch.awaits(exchange) {
+            return;
+        }
+        match reply {
+            Err(HttpFailure(why)) => self.fail_provisioning(&format!("no answer: {why}")),
+            Ok(response) if response.status() != StatusCode::OK => {
+                self.fail_provisioning(&format!("answered {}", response.status().as_u16()));
+            }
+            Ok(response) => {
+                match Document::parse(response.body(), self.model.limits.provisioning_file) {
+                    Err(error) => self.fail_provisioning(&format!("refused: {error}")),
+                    Ok(document) => self.take_provisioning(&document),
+                }
+            }
+        }
+    }
+
+    fn fail_provisioning(&mut self, why: &str) {
+        self.fetch.handle_failure(self.now);
+        self.report_failed_provisioning(why);
+    }
+
+    fn report_failed_provisioning(&mut self, why: &str) {
+        self.log(&format!("provisioning {why}"));
+        // Without a file the base works with what it kept over its restart.
+        if self.fetch.failures() == 1 {
+            self.apply_table();
+        }
+    }
+
+    fn take_provisioning(&mut self, document: &Document) {
+        let notes = self
+            .table
+            .provision(self.now, document, &self.model, &self.defects);
+        for note in notes {
+            self.log(&format!("provisioning {note}"));
+        }
+        self.log(&format!(
+            "provisioning applied {} parameters",
+            document.parameters.len()
+        ));
+        self.console.configure(self.table.admin_password());
+        self.web.configure(self.table.admin_password());
+        self.apply_table();
+        let next = self.fetch.handle_success(self.now);
+        self.ask_for_provisioning(next);
+    }
+
+    /// Brings handsets and SIP in line with the table.
+    fn apply_table(&mut self) {
+        let mut paired = BTreeSet::new();
+        for (ipui, row) in self.table.paired() {
+            paired.insert(ipui.clone());
+            let handset = self.handsets.entry(ipui.clone()).or_insert_with(|| {
+                Handset::new(Arc::clone(&self.model), self.defects.clone(), "", false)
+            });
+            handset.configure(row.display_name(), row.feature_key_sync());
+            self.changed.insert(ipui.clone());
+        }
+        self.handsets.retain(|ipui, _| paired.contains(ipui));
+        self.shown.retain(|ipui, _| paired.contains(ipui));
+        let settings = self.table.settings(&self.model);
+        self.user_agent.configure(self.now, &settings);
+    }
+}
+
+/// Handsets and SIP.
+impl Base {
+    fn press(&mut self, ipui: &Ipui, keys: &[Key]) {
+        for key in keys {
+            let Some(handset) = self.handsets.get_mut(ipui) else {
+                return;
+            };
+            let wish = handset.press(*key);
+            self.changed.insert(ipui.clone());
+            match wish {
+                None => {}
+                Some(Wish::Change { service, setting }) => {
+                    self.user_agent
+                        .change_service(self.now, ipui, service, setting);
+                }
+                Some(Wish::Dial(digits)) => self.user_agent.dial(self.now, ipui, &digits),
+                Some(Wish::HangUp) => self.user_agent.hang_up(self.now, ipui),
+            }
+            self.show_changes();
+        }
+    }
+
+    fn handle_indication(&mut self, indication: UaIndication) {
+        match indication {
+            UaIndication::CallEnded { handset, cause } => {
+                self.log(&format!("call {handset} ended: {cause}"));
+                self.touch(&handset, Handset::handle_call_ended);
+            }
+            UaIndication::ChangeRefused { handset, service } => {
+                self.touch(&handset, |handset| handset.handle_refusal(service));
+            }
+            UaIndication::CheckSync { .. } => {
+                // Also when a reboot is asked for: these bases need none (gigaset.md [CHKSYNC]).
+                self.log("sip check-sync");
+                let exchange = self.fetch.start(self.now);
+                self.ask_for_provisioning(exchange);
+            }
+            UaIndication::Log(text) => self.log(&text),
+            UaIndication::Registered { handset } => self.note_registration(handset, true),
+            UaIndication::State {
+                handset,
+                service,
+                setting,
+            } => self.touch(&handset, |handset| handset.handle_state(service, &setting)),
+            UaIndication::Synchronised { handset, on } => {
+                let word = if on {
+                    "synchronised"
+                } else {
+                    "not synchronised"
+                };
+                self.log(&format!("sip {handset} {word}"));
+            }
+            UaIndication::Unregistered { handset } => self.note_registration(handset, false),
+        }
+    }
+
+    fn touch(&mut self, ipui: &Ipui, change: impl FnOnce(&mut Handset)) {
+        if let Some(handset) = self.handsets.get_mut(ipui) {
+            change(handset);
+            self.changed.insert(ipui.clone());
+        }
+    }
+
+    fn note_registration(&mut self, handset: Ipui, on: bool) {
+        let news = if on {
+            self.registered.insert(handset.clone())
+        } else {
+            self.registered.remove(&handset)
+        };
+        if news {
+            let word = registration(on);
+            self.log(&format!("sip {handset} {}", word.to_ascii_lowercase()));
+            self.publish(&json!({
+                "type": "registration", "handset": handset.as_str(), "sip": word,
+            }));
+        }
+    }
+
+    /// Every display that has changed is one log line and one event. Handsets hear nothing from a base that boots.
+    fn show_changes(&mut self) {
+        if !self.speaks_sip() {
+            return;
+        }
+        for ipui in std::mem::take(&mut self.changed) {
+            let Some(screen) = self.handsets.get(&ipui).map(Handset::screen) else {
+                continue;
+            };
+            if self.shown.get(&ipui) == Some(&screen) {
+                continue;
+            }
+            let view = screen.view.as_str();
+            self.log(&format!("display {ipui} {view} {}", screen.to_json()));
+            let mut event = display(&ipui, &screen);
+            if let Some(event) = event.as_object_mut() {
+                event.insert("type".to_owned(), json!("display"));
+            }
+            self.publish(&event);
+            self.shown.insert(ipui, screen);
+        }
+    }
+
+    /// The handset with this name, when it is paired.
+    fn handset(&self, name: &str) -> Option<Ipui> {
+        let ipui = Ipui::parse(name)?;
+        self.handsets.contains_key(&ipui).then_some(ipui)
+    }
+}
+
+/// The faces.
+impl Base {
+    fn handle_command(&mut self, command: Command) {
+        let answer = match command {
+            Command::Display { handset } => match self.handset(&handset) {
+                None => vec![format!("error: unknown handset {handset}")],
+                Some(ipui) => self.screen(&ipui).to_console(ipui.as_str()),
+            },
+            Command::Handsets => self.list_handsets(),
+            Command::Keys { handset, keys } => match (self.handset(&handset), parse_keys(&keys)) {
+                (None, _) => vec![format!("error: unknown handset {handset}")],
+                (_, Err(error)) => vec![format!("error: {error}")],
+                (Some(ipui), Ok(keys)) => {
+                    self.press(&ipui, &keys);
+                    vec!["ok".to_owned()]
+                }
+            },
+            Command::Provision => {
+                let exchange = self.fetch.start(self.now);
+                self.ask_for_provisioning(exchange);
+                vec!["ok".to_owned()]
+            }
+            Command::Reboot => {
+                self.console.restart();
+                self.boot();
+                self.advance_boot();
+                return;
+            }
+            Command::Version => vec![
+                self.model.product.clone(),
+                format!("firmware {}", self.model.firmware),
+                format!("mac {}", self.mac),
+            ],
+        };
+        self.console.answer(&answer);
+    }
+
+    fn screen(&self, ipui: &Ipui) -> Screen {
+        let screen = self.handsets.get(ipui).map(Handset::screen);
+        screen.unwrap_or_default()
+    }
+
+    fn list_handsets(&self) -> Vec<String> {
+        let row = |row: &crate::accounts::Handset| {
+            format!(
+                "handset {} dect {} sip {} user {} name {}",
+                row.ipui.as_ref().map_or("-", Ipui::as_str),
+                row.dect.as_str(),
+                registration(self.is_registered(row.ipui.as_ref())),
+                row.user_name(),
+                row.display_name(),
+            )
+        };
+        self.table.rows().map(row).collect()
+    }
+
+    fn is_registered(&self, ipui: Option<&Ipui>) -> bool {
+        ipui.is_some_and(|ipui| self.registered.contains(ipui))
+    }
+
+    fn handle_request(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
+        if self.stage != Stage::Running {
+            return web::message(StatusCode::SERVICE_UNAVAILABLE, "the base is not up");
+        }
+        let page = match self.web.handle_request(self.now, request) {
+            Routed::Done(response) => return response,
+            Routed::Page(page) => page,
+        };
+        match page {
+            Page::Device => web::answer(
+                StatusCode::OK,
+                &json!({
+                    "model": self.model.product,
+                    "firmware": self.model.firmware,
+                    "mac": self.mac,
+                    "uptime": self.now.since(self.power_on).as_secs(),
+                }),
+            ),
+            Page::Display { handset } => self.answer_display(&handset),
+            Page::Events => {
+                self.has_listener = true;
+                web::switching_protocols()
+            }
+            Page::Handsets => web::answer(StatusCode::OK, &self.handset_rows()),
+            Page::Keys { handset, keys } => match (self.handset(&handset), parse_keys(&keys)) {
+                (_, Err(error)) => web::message(StatusCode::BAD_REQUEST, &error.to_string()),
+                (ipui, Ok(keys)) => {
+                    if let Some(ipui) = ipui {
+                        self.press(&ipui, &keys);
+                    }
+                    self.answer_display(&handset)
+                }
+            },
+        }
+    }
+
+    fn answer_display(&self, handset: &str) -> Response<Bytes> {
+        match self.handset(handset) {
+            None => web::message(StatusCode::NOT_FOUND, &format!("no handset {handset}")),
+            Some(ipui) => web::answer(StatusCode::OK, &display(&ipui, &self.screen(&ipui))),
+        }
+    }
+
+    fn handset_rows(&self) -> Value {
+        let row = |row: &crate::accounts::Handset| {
+            json!({
+                "ipui": row.ipui.as_ref().map_or("", Ipui::as_str),
+                "username": row.user_name(),
+                "displayName": row.display_name(),
+                "location": "local",
+                "dect": row.dect.as_str(),
+                "sip": registration(self.is_registered(row.ipui.as_ref())),
+                "type": self.model.handset.product,
+                "firmware": self.model.handset.firmware,
+            })
+        };
+        self.table.rows().map(row).collect()
+    }
+}
+
+/// The node.
+impl Base {
+    fn handle_time(&mut self) {
+        match self.stage {
+            Stage::Off => {
+                self.boot();
+                self.advance_boot();
+            }
+            Stage::Booting { .. } => self.advance_boot(),
+            Stage::Running => {
+                match self.fetch.handle_timeout(self.now) {
+                    None => {}
+                    Some(Due::Ask(exchange)) => self.ask_for_provisioning(Some(exchange)),
+                    Some(Due::Unanswered) => self.report_failed_provisioning("not answered"),
+                }
+                if self.table.handle_timeout(self.now, &self.model) {
+                    self.apply_table();
+                }
+                self.user_agent.handle_timeout(self.now);
+            }
+            Stage::Ending => self.user_agent.handle_timeout(self.now),
+            Stage::Ended => {}
+        }
+    }
+
+    fn shut_down(&mut self) {
+        match self.stage {
+            Stage::Ended | Stage::Ending => {}
+            Stage::Booting { .. } | Stage::Off => self.end(),
+            Stage::Running => {
+                self.log("shutdown");
+                self.stage = Stage::Ending;
+                self.fetch.stop();
+                self.user_agent.shutdown(self.now);
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.stage = Stage::Ended;
+        self.outputs.push_back(Output::Ended);
+    }
+
+    const fn speaks_sip(&self) -> bool {
+        matches!(self.stage, Stage::Ending | Stage::Running)
+    }
+
+    /// Lets the parts talk to each other until all of them wait.
+    fn settle(&mut self) {
+        loop {
+            if self.speaks_sip() {
+                match self.user_agent.poll_output() {
+                    UaOutput::Transmit(transmit) => {
+                        self.outputs.push_back(Output::Sip(transmit));
+                        continue;
+                    }
+                    UaOutput::Indication(indication) => {
+                        self.handle_indication(indication);
+                        continue;
+                    }
+                    UaOutput::Ended => {
+                        self.end();
+                        continue;
+                    }
+                    UaOutput::Timeout(deadline) => self.user_agent_deadline = deadline,
+                }
+            }
+            self.show_changes();
+            match self.console.poll_output() {
+                Some(ConsoleOutput::Write(bytes)) => {
+                    self.outputs.push_back(Output::Console(bytes.into()));
+                }
+                Some(ConsoleOutput::Command(command)) => self.handle_command(command),
+                None => return,
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let deadlines = match self.stage {
+            Stage::Ended | Stage::Off => [None; 3],
+            Stage::Booting { .. } => [self.boot_deadline(), None, None],
+            Stage::Ending => [self.user_agent_deadline, None, None],
+            Stage::Running => [
+                self.fetch.deadline(),
+                self.table.deadline(),
+                self.user_agent_deadline,
+            ],
+        };
+        deadlines.into_iter().flatten().min()
+    }
+}
+
+impl Node for Base {
+    fn handle_input(&mut self, now: Instant, input: Input) {
+        self.now = now;
+        match input {
+            Input::Sip { flow, bytes } if self.speaks_sip() => {
+                self.user_agent.handle_sip(now, flow, bytes);
+            }
+            Input::FlowClosed { flow } if self.speaks_sip() => {
+                self.user_agent.handle_flow_closed(now, flow);
+            }
+            Input::Sip { .. } | Input::FlowClosed { .. } => {}
+            Input::Console(bytes) => self.console.handle_bytes(&bytes),
+            Input::Http { exchange, request } => {
+                let response = self.handle_request(&request);
+                self.outputs
+                    .push_back(Output::HttpReply { exchange, response });
+            }
+            Input::HttpReply { exchange, reply } => self.handle_provisioning(exchange, reply),
+            Input::Shutdown => self.shut_down(),
+            Input::Timeout => self.handle_time(),
+        }
+        self.settle();
+    }
+
+    fn poll_output(&mut self) -> Output {
+        let next = self.outputs.pop_front();
+        next.unwrap_or_else(|| Output::Timeout(self.deadline()))
+    }
+
+    fn fork(&self) -> Box<dyn Node> {
+        Box::new(self.clone())
+    }
+}
+
+fn user_agent(model: &Arc<Model>, defects: &Defects, sip: SocketAddr, seed: u64) -> UserAgent {
+    UserAgent::new(UaConfig {
+        sip,
+        model: Arc::clone(model),
+        defects: defects.clone(),
+        seed,
+    })
+}
+
+fn parse_keys(names: &[String]) -> Result<Vec<Key>, UnknownKey> {
+    names.iter().map(|name| Key::parse(name)).collect()
+}
+
+const fn registration(on: bool) -> &'static str {
+    if on { "Registered" } else { "Not registered" }
+}
+
+fn display(ipui: &Ipui, screen: &Screen) -> Value {
+    json!({
+        "handset": ipui.as_str(),
+        "view": screen.view.as_str(),
+        "title": screen.title,
+        "lines": screen.lines,
+        "cursor": screen.cursor,
+        "softkeys": screen.softkeys,
+    })
+}
+
+/// The file of this base. A URL of a file without a host gets one, because a request needs it.
+fn provisioning_file(url: &str, mac: &str) -> String {
+    let url = url.trim_end_matches('/');
+    let url = match url.strip_prefix("file:///") {
+        Some(path) => format!("file://localhost/{path}"),
+        None => url.to_owned(),
+    };
+    if url.ends_with(".xml") {
+        url
+    } else {
+        format!("{url}/{mac}.xml")
+    }
+}

@@ -1,0 +1,248 @@
+//! How one product behaves, as data: names, limits, timers, the texts of its displays and of its SIP requests.
+//!
+//! A model is a TOML file; the N870 is built in. Every text that a peer or a user sees comes from here, so that a mutant
+//! can replace one text and nothing else. The menu texts are inferred from the manufacturer's usual wording, no public
+//! description of these displays exists (domain notes, gigaset.md section 5).
+
+use crate::menu::texts::Texts;
+use crate::user_agent::template::Templates;
+use serde::{Deserialize, Deserializer};
+use std::time::Duration;
+
+/// The text of the built-in N870.
+const N870: &str = include_str!("../models/n870.toml");
+
+/// One product.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Model {
+    /// The word on the command line, such as `n870`.
+    pub name: String,
+    /// The product name on the web interface, the console and in User-Agent.
+    pub product: String,
+    /// The firmware version as these bases write it.
+    pub firmware: String,
+    /// What is paired with it.
+    pub handset: HandsetModel,
+    /// How many of what.
+    pub limits: Limits,
+    /// How long.
+    pub timers: Timers,
+    /// The log of a boot.
+    pub boot: Vec<BootLine>,
+    /// The texts on displays.
+    pub display: Texts,
+    /// The texts on SIP.
+    pub sip: SipTexts,
+}
+
+/// The handsets of the emulation.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct HandsetModel {
+    /// The product name.
+    pub product: String,
+    /// Its firmware.
+    pub firmware: String,
+}
+
+/// How many of what.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Limits {
+    /// Handsets of one base.
+    pub handsets: usize,
+    /// Characters of a number in a menu.
+    pub number: usize,
+    /// The ring count that the menu offers when none is known.
+    pub default_rings: u32,
+    /// Wrong logins on the console until it starts again.
+    pub console_logins: u32,
+    /// Bytes of a provisioning file.
+    pub provisioning_file: usize,
+    /// Bytes of one typed console line.
+    pub console_line: usize,
+}
+
+/// How long. The file gives seconds, with fractions where needed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Timers {
+    /// T1 of SIP.
+    #[serde(deserialize_with = "seconds")]
+    pub t1: Duration,
+    /// T2 of SIP.
+    #[serde(deserialize_with = "seconds")]
+    pub t2: Duration,
+    /// T4 of SIP.
+    #[serde(deserialize_with = "seconds")]
+    pub t4: Duration,
+    /// Expires of an initial SUBSCRIBE and of a refresh.
+    #[serde(deserialize_with = "seconds")]
+    pub subscription: Duration,
+    /// Expires of a REGISTER where provisioning gives none.
+    #[serde(deserialize_with = "seconds")]
+    pub registration_refresh: Duration,
+    /// The wait after a registration failed.
+    #[serde(deserialize_with = "seconds")]
+    pub registration_retry: Duration,
+    /// The shortest wait after a subscription failed.
+    #[serde(deserialize_with = "seconds")]
+    pub subscription_retry: Duration,
+    /// From the start of pairing to its end.
+    #[serde(deserialize_with = "seconds")]
+    pub pairing: Duration,
+    /// The longest wait for a provisioning file.
+    #[serde(deserialize_with = "seconds")]
+    pub provisioning_answer: Duration,
+    /// The waits after a failed fetch; the last one repeats.
+    #[serde(deserialize_with = "many_seconds")]
+    pub provisioning_retries: Vec<Duration>,
+    /// Between two fetches that nothing asked for.
+    #[serde(deserialize_with = "seconds")]
+    pub provisioning_check: Duration,
+    /// How long an unused web session lives.
+    #[serde(deserialize_with = "seconds")]
+    pub web_session: Duration,
+}
+
+/// One line of the boot log.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct BootLine {
+    /// Seconds after power-on.
+    #[serde(deserialize_with = "seconds")]
+    pub at: Duration,
+    /// What it says; `{product}`, `{firmware}` and `{mac}` are filled in.
+    pub text: String,
+}
+
+/// The texts on SIP.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct SipTexts {
+    /// The value of User-Agent.
+    pub user_agent: String,
+    /// Requests and bodies.
+    pub templates: Templates,
+}
+
+/// Why a text is not a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}: {problem}")]
+pub struct ModelError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong, with the key.
+    pub problem: String,
+}
+
+impl ModelError {
+    /// The error that the TOML reader found in this text.
+    #[must_use]
+    pub fn from_toml(text: &str, file: &str, error: &toml::de::Error) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        Self {
+            file: file.to_owned(),
+            line: before.map_or(1, |before| before.matches('\n').count() + 1),
+            problem: error.message().to_owned(),
+        }
+    }
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// When the text is not TOML, or a key is missing, unknown or of the wrong kind.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, ModelError> {
+        toml::from_str(text).map_err(|error| ModelError::from_toml(text, file, &error))
+    }
+
+    /// The built-in model with this name.
+    #[must_use]
+    pub fn built_in(name: &str) -> Option<Self> {
+        match name {
+            "n870" => Self::from_toml(N870, "models/n870.toml").ok(),
+            _ => None,
+        }
+    }
+
+    /// The value of User-Agent on this base.
+    #[must_use]
+    pub fn user_agent(&self) -> String {
+        self.inscribe(&self.sip.user_agent, "")
+    }
+
+    /// A text of the model with `{product}`, `{firmware}` and `{mac}` filled in.
+    #[must_use]
+    pub fn inscribe(&self, text: &str, mac: &str) -> String {
+        text.replace("{product}", &self.product)
+            .replace("{firmware}", &self.firmware)
+            .replace("{mac}", mac)
+    }
+}
+
+fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    Seconds::deserialize(from)?.length::<D::Error>()
+}
+
+fn many_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
+    let many = Vec::<Seconds>::deserialize(from)?;
+    if many.is_empty() {
+        return Err(serde::de::Error::custom("at least one number of seconds"));
+    }
+    many.into_iter()
+        .map(|one| one.length::<D::Error>())
+        .collect()
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Whole(u64),
+    Fraction(f64),
+}
+
+impl Seconds {
+    fn length<E: serde::de::Error>(self) -> Result<Duration, E> {
+        match self {
+            Self::Whole(seconds) => Ok(Duration::from_secs(seconds)),
+            Self::Fraction(seconds) => {
+                Duration::try_from_secs_f64(seconds).map_err(|_| E::custom("not a length of time"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_reads() {
+        Model::from_toml(N870, "models/n870.toml").unwrap();
+        assert!(Model::built_in("n871").is_none());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let text = N870.replace("default-rings", "default-rinks");
+        let error = Model::from_toml(&text, "my.toml").unwrap_err();
+        assert_eq!(error.file, "my.toml");
+        assert!(error.line > 1, "{error}");
+        assert!(error.problem.contains("default-rinks"), "{error}");
+    }
+
+    #[test]
+    fn an_unknown_placeholder_is_refused_by_name() {
+        let text = N870.replace("{branch}", "{brunch}");
+        let error = Model::from_toml(&text, "my.toml").unwrap_err();
+        assert!(
+            error.problem.contains("unknown placeholder `brunch`"),
+            "{error}"
+        );
+    }
+}
