@@ -28,6 +28,7 @@
 pub mod dialog;
 pub mod digest;
 pub mod endpoint;
+pub mod feature_event;
 pub mod message;
 pub mod node;
 pub mod subscription;
