@@ -82,6 +82,18 @@ pub enum RigError {
         /// Why.
         reason: String,
     },
+    /// The rig itself was late: what it did not see in time says nothing about the base.
+    #[error(
+        "the rig was {} ms late in a wait of {} ms: nothing can be concluded",
+        lag.as_millis(),
+        limit.as_millis()
+    )]
+    Lag {
+        /// How late.
+        lag: Duration,
+        /// The wait.
+        limit: Duration,
+    },
     /// The handset's menu is not as the profile says.
     #[error("handset {handset}: {expected}, but the display shows {shown}")]
     Menu {

@@ -9,8 +9,8 @@
 //! reported by later calls of `advance`, in the order of lab time.
 
 pub mod network;
-pub mod tap;
 pub mod virtual_lab;
+pub mod wire_lab;
 
 use crate::error::RigError;
 use bytes::Bytes;
@@ -28,6 +28,9 @@ pub trait Lab: Send {
     /// The lab time. It moves only inside [`advance`](Self::advance) (in the wire laboratory: it is read from the wall
     /// there and when this is called).
     fn now(&self) -> Instant;
+
+    /// The wall time in microseconds since the Unix epoch; `None` in a laboratory that has no wall.
+    fn wall(&self) -> Option<u64>;
 
     /// Where everybody is.
     fn addresses(&self) -> Addresses;
@@ -104,7 +107,7 @@ pub struct Addresses {
 }
 
 /// One thing that happened, with its time.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Observed {
     /// When, in lab time. Never earlier than that of the observation before.
     pub at: Instant,
@@ -115,7 +118,7 @@ pub struct Observed {
 }
 
 /// What a laboratory reports.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Indication {
     /// The tap saw a SIP datagram, or one framed message of a stream, being sent, delivered or dropped.
     Sip(Sip),
