@@ -1,0 +1,219 @@
+//! NOTIFYs outside the regular order: those that a scenario words itself, and the request to fetch the provisioning again.
+//!
+//! Neither passes the notifier machine: their answers end no subscription, and their numbers are counted only where the spec
+//! says so.
+
+use super::AppServer;
+use crate::address::socket_address;
+use crate::body::Form;
+use crate::fault::Action;
+use crate::notify_spec::{
+    HeaderChoice, NotifyCSeq, NotifyContent, NotifyDialog, NotifySent, NotifySpec,
+};
+use crate::registrar::Binding;
+use crate::watch::{Extras, Watch, WatchId};
+use sip::message::Message;
+use sip::node::Flow;
+use sip::subscription::{Content, NotifyRequest};
+use sip::time::Instant;
+
+impl AppServer {
+    /// Sends what the spec says to every subscription of the account, to the one that ended last, or to every contact, as
+    /// its dialog says. Returns what has left; nothing when there is no subscription or contact to send it to.
+    pub fn notify(&mut self, now: Instant, user: &str, spec: &NotifySpec) -> Vec<NotifySent> {
+        self.now = now;
+        if spec.retransmission {
+            return self.send_again(user);
+        }
+        let mut sent = Vec::new();
+        match spec.dialog {
+            NotifyDialog::Outside => {
+                for binding in self.bindings(user).to_vec() {
+                    let flow = flow_of(&binding);
+                    let request = self.outside_request(user, &binding);
+                    sent.extend(self.send_odd(now, user, spec, request, flow));
+                }
+            }
+            NotifyDialog::LastEnded => {
+                if let Some(watch) = self.ended.get(user).cloned() {
+                    let request = watch.odd_request(odd_cseq(&watch, spec.cseq), now);
+                    if let Some(watch) = self.ended.get_mut(user) {
+                        count(watch, spec.cseq, request.cseq);
+                    }
+                    let flow = self.notify_flow(&watch);
+                    sent.extend(self.send_odd(now, user, spec, request, flow));
+                }
+            }
+            NotifyDialog::Current
+            | NotifyDialog::UnknownCallId
+            | NotifyDialog::UnknownFromTag
+            | NotifyDialog::UnknownToTag => {
+                for id in self.watches_of(user) {
+                    sent.extend(self.notify_watch(now, user, spec, id));
+                }
+            }
+        }
+        sent
+    }
+
+    fn notify_watch(
+        &mut self,
+        now: Instant,
+        user: &str,
+        spec: &NotifySpec,
+        id: WatchId,
+    ) -> Vec<NotifySent> {
+        let Some(watch) = self.watches.get(&id).filter(|watch| watch.is_active()) else {
+            return Vec::new();
+        };
+        let flow = self.notify_flow(watch);
+        let mut request = watch.odd_request(odd_cseq(watch, spec.cseq), now);
+        match spec.dialog {
+            NotifyDialog::UnknownCallId => request.call_id = self.endpoint.new_call_id(),
+            NotifyDialog::UnknownFromTag => request.local_tag = self.endpoint.new_tag(),
+            NotifyDialog::UnknownToTag => request.remote_tag = self.endpoint.new_tag(),
+            NotifyDialog::Current | NotifyDialog::LastEnded | NotifyDialog::Outside => {
+                if let Some(watch) = self.watches.get_mut(&id) {
+                    count(watch, spec.cseq, request.cseq);
+                }
+            }
+        }
+        self.send_odd(now, user, spec, request, flow)
+    }
+
+    /// Sends the last NOTIFY of each subscription again: the same bytes on the same branch.
+    fn send_again(&mut self, user: &str) -> Vec<NotifySent> {
+        let last: Vec<_> = self
+            .watches
+            .values()
+            .filter(|watch| watch.user() == user)
+            .filter_map(|watch| watch.last().cloned())
+            .collect();
+        let mut sent = Vec::new();
+        for (flow, bytes) in last {
+            sent.extend(Message::parse(bytes.clone()).ok().as_ref().map(sent_of));
+            self.endpoint.send_raw(flow, bytes);
+        }
+        sent
+    }
+
+    fn outside_request(&mut self, user: &str, binding: &Binding) -> NotifyRequest {
+        let aor = format!("sip:{user}@{}", self.domain);
+        NotifyRequest {
+            call_id: self.endpoint.new_call_id(),
+            cseq: self.dialect.notify.first_cseq.value,
+            local_uri: aor.clone(),
+            local_tag: self.endpoint.new_tag(),
+            remote_uri: aor,
+            remote_tag: String::new(),
+            request_uri: binding.contact.clone(),
+            route: Vec::new(),
+            event: self.dialect.subscription.package.value.clone(),
+            subscription_state: "active".to_owned(),
+            content: None,
+        }
+    }
+
+    fn send_odd(
+        &mut self,
+        now: Instant,
+        user: &str,
+        spec: &NotifySpec,
+        mut request: NotifyRequest,
+        flow: Flow,
+    ) -> Vec<NotifySent> {
+        let extras = Extras {
+            subscription_state: spec.subscription_state.clone(),
+            headers: spec.headers.clone(),
+        };
+        let mut sent = Vec::new();
+        for (index, content) in self.odd_contents(user, spec).into_iter().enumerate() {
+            request.content = content;
+            if index > 0 {
+                request.cseq += 1;
+            }
+            let branch = self.new_branch();
+            let writer = self.write_notify(&request, flow, &branch, &spec.event, &extras);
+            match writer.build() {
+                Ok(message) => {
+                    sent.push(sent_of(&message));
+                    self.endpoint.send_request(now, flow, message);
+                }
+                // Headers of the scenario's own that no parser reads: they leave without a transaction.
+                Err(_) => self.endpoint.send_raw(flow, writer.to_bytes()),
+            }
+        }
+        sent
+    }
+
+    fn odd_contents(&self, user: &str, spec: &NotifySpec) -> Vec<Option<Content>> {
+        let settings = match &spec.content {
+            NotifyContent::Custom(content) => return vec![Some(content.clone())],
+            NotifyContent::Nothing => return vec![None],
+            NotifyContent::FullState => self.stored(user, None),
+            NotifyContent::Services(services) => self.stored(user, Some(services)),
+            NotifyContent::Values(values) => values.clone(),
+        };
+        // A number belongs to one NOTIFY: the documents of one spec travel together unless its form says otherwise.
+        let actions: &[Action] = &spec.form;
+        Form::new(&self.dialect, actions).contents(user, &settings)
+    }
+
+    /// Asks the base to fetch its provisioning again: an out-of-dialog NOTIFY to every contact of the account. Returns how
+    /// many have left.
+    pub fn check_sync(&mut self, now: Instant, user: &str) -> usize {
+        let event = self.dialect.check_sync.event.value.clone();
+        let spec = NotifySpec::new()
+            .in_dialog(NotifyDialog::Outside)
+            .with_event(&event)
+            .without_subscription_state()
+            .with_content(NotifyContent::Nothing);
+        self.notify(now, user, &spec).len()
+    }
+}
+
+impl HeaderChoice {
+    /// The value to be written, if any.
+    pub(crate) fn pick<'a>(&'a self, usual: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Missing => None,
+            Self::Usual => Some(usual),
+            Self::Value(value) => Some(value),
+        }
+    }
+}
+
+fn odd_cseq(watch: &Watch, choice: NotifyCSeq) -> u32 {
+    let last = watch.last_cseq();
+    match choice {
+        NotifyCSeq::Next => last.saturating_add(1),
+        NotifyCSeq::Offset(offset) => {
+            let number = i64::from(last).saturating_add(offset).max(0);
+            u32::try_from(number).unwrap_or(u32::MAX)
+        }
+        NotifyCSeq::Restart(number) => number,
+    }
+}
+
+fn count(watch: &mut Watch, choice: NotifyCSeq, number: u32) {
+    if matches!(choice, NotifyCSeq::Restart(_)) || number > watch.last_cseq() {
+        watch.count_from(number);
+    }
+}
+
+/// The way to a contact: over UDP to the address it names, over a stream on the connection of the registration.
+fn flow_of(binding: &Binding) -> Flow {
+    let flow = binding.flow;
+    if flow.transport.is_reliable() {
+        return flow;
+    }
+    socket_address(&binding.contact).map_or(flow, |remote| Flow { remote, ..flow })
+}
+
+fn sent_of(message: &Message) -> NotifySent {
+    NotifySent {
+        call_id: message.call_id().to_owned(),
+        cseq: message.cseq().map_or(0, |(number, _)| number),
+        branch: message.branch().unwrap_or_default().to_owned(),
+    }
+}

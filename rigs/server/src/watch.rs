@@ -1,0 +1,254 @@
+//! One subscription to one account: the notifier machine, and what a scenario wants done differently with its NOTIFYs.
+//!
+//! The machine of the `sip` crate keeps the dialog, the expiry and the queue. What this adds travels beside that queue: every
+//! content that goes in has its [`Extras`], and they come out together.
+
+use crate::notify_spec::HeaderChoice;
+use crate::server::SubscriptionView;
+use bytes::Bytes;
+use sip::endpoint::Failure;
+use sip::message::Message;
+use sip::node::Flow;
+use sip::subscription::{
+    Content, Notifier, NotifierIndication, NotifierOutput, NotifierPolicy, NotifyRequest,
+    SubscribeAnswer, SubscribeKind,
+};
+use sip::time::Instant;
+use std::collections::VecDeque;
+
+/// Names a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct WatchId(pub(crate) u64);
+
+/// What is different about one NOTIFY.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) subscription_state: HeaderChoice,
+    pub(crate) headers: Vec<(String, String)>,
+}
+
+/// How a subscription is ended.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    pub(crate) reason: Option<String>,
+    pub(crate) retry_after: Option<u32>,
+}
+
+/// A NOTIFY that is to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) content: Option<Content>,
+    pub(crate) extras: Extras,
+    pub(crate) end: Option<End>,
+}
+
+/// One subscription.
+#[derive(Clone, Debug)]
+pub(crate) struct Watch {
+    user: String,
+    flow: Flow,
+    notifier: Notifier,
+    fetching: bool,
+    is_over: bool,
+    extras: VecDeque<Extras>,
+    last: Option<(Flow, Bytes)>,
+}
+
+impl Watch {
+    /// Takes a SUBSCRIBE outside a dialog, or says how to refuse it.
+    pub(crate) fn accept(
+        now: Instant,
+        policy: NotifierPolicy,
+        user: &str,
+        flow: Flow,
+        subscribe: &Message,
+        local_tag: String,
+    ) -> Result<(Self, SubscribeAnswer), SubscribeAnswer> {
+        let (notifier, answer) = Notifier::accept(now, policy, subscribe, local_tag)?;
+        let watch = Self {
+            user: user.to_owned(),
+            flow,
+            notifier,
+            fetching: answer.kind == SubscribeKind::Fetch,
+            is_over: false,
+            extras: VecDeque::new(),
+            last: None,
+        };
+        Ok((watch, answer))
+    }
+
+    /// How a SUBSCRIBE in this dialog would be answered; nothing changes.
+    pub(crate) fn rehearse(&self, now: Instant, subscribe: &Message) -> SubscribeAnswer {
+        self.notifier.clone().handle_subscribe(now, subscribe)
+    }
+
+    /// Takes a SUBSCRIBE in this dialog. `extras` are for the closing NOTIFY, if it asks for one.
+    pub(crate) fn handle_subscribe(
+        &mut self,
+        now: Instant,
+        policy: NotifierPolicy,
+        flow: Flow,
+        subscribe: &Message,
+        extras: impl FnOnce() -> Extras,
+    ) -> SubscribeAnswer {
+        *self.notifier.policy_mut() = policy;
+        self.flow = flow;
+        let answer = self.notifier.handle_subscribe(now, subscribe);
+        if answer.kind == SubscribeKind::Unsubscribed {
+            self.extras.push_back(extras());
+        }
+        answer
+    }
+
+    /// Puts a NOTIFY into the queue; a subscription that is over takes none.
+    pub(crate) fn enqueue(&mut self, now: Instant, outgoing: Outgoing) {
+        if !self.notifier.is_active() && !self.fetching {
+            return;
+        }
+        self.fetching = false;
+        self.extras.push_back(outgoing.extras);
+        match outgoing.end {
+            None => self.notifier.notify(now, outgoing.content),
+            Some(End {
+                reason,
+                retry_after,
+            }) => {
+                let reason = reason.as_deref();
+                self.notifier
+                    .terminate_with(now, reason, retry_after, outgoing.content);
+            }
+        }
+    }
+
+    /// Whether it ends at this time if nothing happens.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.deadline().is_some_and(|deadline| deadline <= now)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.notifier.expires_at()
+    }
+
+    /// Its time is over; `extras` are for the closing NOTIFY.
+    pub(crate) fn expire(&mut self, now: Instant, extras: Extras) {
+        self.extras.push_back(extras);
+        self.notifier.handle_timeout(now);
+    }
+
+    pub(crate) fn handle_response(&mut self, now: Instant, response: &Message) {
+        self.notifier.handle_response(now, response);
+    }
+
+    pub(crate) fn handle_failure(&mut self, now: Instant, cseq: u32, failure: Failure) {
+        self.notifier.handle_failure(now, cseq, failure);
+    }
+
+    /// The next NOTIFY to be sent.
+    pub(crate) fn poll_notify(&mut self) -> Option<(NotifyRequest, Extras)> {
+        loop {
+            match self.notifier.poll_output() {
+                NotifierOutput::Send(request) => {
+                    let extras = self.extras.pop_front().unwrap_or_default();
+                    return Some((*request, extras));
+                }
+                NotifierOutput::Indication(NotifierIndication::Ended { .. }) => {
+                    self.is_over = true;
+                    self.extras.clear();
+                }
+                NotifierOutput::Indication(_) => {}
+                NotifierOutput::Timeout(_) => return None,
+            }
+        }
+    }
+
+    /// The values of a NOTIFY of this dialog that the machine does not know of, with this number.
+    pub(crate) fn odd_request(&self, cseq: u32, now: Instant) -> NotifyRequest {
+        let dialog = self.notifier.dialog();
+        let left = self
+            .notifier
+            .expires_at()
+            .map(|end| end.since(now).as_secs());
+        NotifyRequest {
+            call_id: dialog.call_id.clone(),
+            cseq,
+            local_uri: dialog.local_uri.clone(),
+            local_tag: dialog.local_tag.clone(),
+            remote_uri: dialog.remote_uri.clone(),
+            remote_tag: dialog.remote_tag.clone().unwrap_or_default(),
+            request_uri: dialog.remote_target.clone(),
+            route: dialog.route_set.clone(),
+            event: self.notifier.event().to_owned(),
+            subscription_state: left.map_or_else(
+                || "active".to_owned(),
+                |left| format!("active;expires={left}"),
+            ),
+            content: None,
+        }
+    }
+
+    /// The number of the last NOTIFY.
+    pub(crate) const fn last_cseq(&self) -> u32 {
+        self.notifier.dialog().local_cseq
+    }
+
+    /// Lets the count go on from this number.
+    pub(crate) const fn count_from(&mut self, cseq: u32) {
+        self.notifier.dialog_mut().local_cseq = cseq;
+    }
+
+    pub(crate) fn owns(&self, subscribe: &Message) -> bool {
+        self.notifier.owns(subscribe)
+    }
+
+    pub(crate) fn local_tag(&self) -> &str {
+        &self.notifier.dialog().local_tag
+    }
+
+    pub(crate) fn remote_target(&self) -> &str {
+        &self.notifier.dialog().remote_target
+    }
+
+    pub(crate) fn has_route(&self) -> bool {
+        !self.notifier.dialog().route_set.is_empty()
+    }
+
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub(crate) const fn flow(&self) -> Flow {
+        self.flow
+    }
+
+    /// Whether nothing more will come of it.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Whether the base hears of changes.
+    pub(crate) const fn is_active(&self) -> bool {
+        self.notifier.is_active()
+    }
+
+    /// The last NOTIFY as it was sent.
+    pub(crate) const fn last(&self) -> Option<&(Flow, Bytes)> {
+        self.last.as_ref()
+    }
+
+    pub(crate) fn remember(&mut self, flow: Flow, bytes: Bytes) {
+        self.last = Some((flow, bytes));
+    }
+
+    pub(crate) fn view(&self) -> SubscriptionView {
+        let dialog = self.notifier.dialog();
+        SubscriptionView {
+            call_id: dialog.call_id.clone(),
+            remote_tag: dialog.remote_tag.clone().unwrap_or_default(),
+            local_tag: dialog.local_tag.clone(),
+            contact: dialog.remote_target.clone(),
+            flow: self.flow,
+            notify_cseq: dialog.local_cseq,
+            expires_at: self.notifier.expires_at(),
+        }
+    }
+}
