@@ -10,7 +10,7 @@
 //! | ending | SIP has ended | ended | |
 //! | off, booting | shutdown | ended | |
 
-use crate::accounts::{HandsetTable, Ipui};
+use crate::accounts::{AccountSettings, HandsetTable, Ipui};
 use crate::defect::Defects;
 use crate::faces::console::{Command, Console, ConsoleOutput, ConsoleTexts};
 use crate::faces::web::{self, Page, Routed, Web};
@@ -135,6 +135,18 @@ impl Base {
         }
     }
 
+    /// The accounts that it works on SIP.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountSettings> {
+        self.table.settings(&self.model)
+    }
+
+    /// Whether it runs, has an outcome of its provisioning, and has no handset left to pair.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.stage == Stage::Running && self.fetch.has_outcome() && self.table.deadline().is_none()
+    }
+
     fn boot(&mut self) {
         self.boots += 1;
         self.power_on = self.now;
@@ -193,20 +205,6 @@ impl Base {
         if self.has_listener {
             self.outputs.push_back(Output::Event(event.to_string()));
         }
-    }
-}
-
-/// What a shell says about the base once it is up; a rig learns no more than an address book.
-#[cfg(feature = "shell")]
-impl Base {
-    /// Whether it has booted, has an answer about its provisioning, and no pairing is under way.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.stage == Stage::Running && !self.fetch.is_asking() && self.table.deadline().is_none()
-    }
-
-    /// The accounts that work now.
-    pub(crate) fn accounts(&self) -> Vec<crate::accounts::AccountSettings> {
-        self.table.settings(&self.model)
     }
 }
 

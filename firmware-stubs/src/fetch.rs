@@ -88,12 +88,6 @@ impl Fetch {
         matches!(self.state, State::Asking { exchange, .. } if exchange == answered)
     }
 
-    /// Whether an answer is awaited.
-    #[cfg(feature = "shell")]
-    pub(crate) const fn is_asking(&self) -> bool {
-        matches!(self.state, State::Asking { .. })
-    }
-
     /// The file was good. Somebody may have asked meanwhile: then the next request.
     pub(crate) fn handle_success(&mut self, now: Instant) -> Option<ExchangeId> {
         self.failures = 0;
@@ -113,6 +107,11 @@ impl Fetch {
         let wait = wait.copied().unwrap_or(self.timers.provisioning_check);
         self.failures = self.failures.saturating_add(1);
         self.state = State::Waiting { until: now + wait };
+    }
+
+    /// Whether the last request has had its answer, or been given up.
+    pub(crate) const fn has_outcome(&self) -> bool {
+        matches!(self.state, State::Resting { .. } | State::Waiting { .. })
     }
 
     /// How often in a row it has failed.

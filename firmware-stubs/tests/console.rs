@@ -132,7 +132,7 @@ fn a_version_and_a_list_are_what_an_admin_page_shows() {
 fn a_reboot_begins_again_and_keeps_the_handsets() {
     let mut table = Table::running(&two_handsets("0"));
     table.log_in();
-    let keys = "menu down ok ok ok end";
+    let keys = "menu down ok ok ok right ok end";
     table.type_in(&format!("handset {ANNA} key {keys}\r"));
     let text = table.type_in("reboot\rlost input");
     assert_eq!(

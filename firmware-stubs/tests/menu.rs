@@ -6,8 +6,6 @@ use firmware_stubs::menu::{Handset, Key, View, Wish};
 use sip::feature_event::{Service, Setting};
 use std::sync::Arc;
 
-const SERVICES: [Service; 4] = firmware_stubs::menu::SERVICES;
-
 fn spoilt(defects: Defects) -> Handset {
     let model = Arc::new(Model::built_in("n870").expect("the model reads"));
     let mut handset = Handset::new(model, defects, "", false);
@@ -77,7 +75,7 @@ fn the_menu_tree_is_walked_by_its_titles() {
             "No Reply|>Status: -|Phone Number: |Rings: ",
         ),
         ("menu down ok", "Settings|>Audio Settings"),
-        ("menu down ok ok", "Audio Settings|>Do Not Disturb"),
+        ("menu down ok ok", "Audio Settings|>Local Do Not Disturb"),
         (
             "menu ok down ok up ok back",
             "Call Divert|All Calls|When Busy|>No Reply",
@@ -99,7 +97,7 @@ fn the_menu_tree_is_walked_by_its_titles() {
 #[test]
 fn the_idle_screen_shows_what_is_active_in_the_order_of_the_menu() {
     let mut handset = synchronised();
-    for service in SERVICES.iter().rev() {
+    for service in Service::ALL.iter().rev() {
         handset.handle_state(*service, &setting(true, Some("2424"), Some(3)));
     }
     let screen = handset.screen();
@@ -107,7 +105,7 @@ fn the_idle_screen_shows_what_is_active_in_the_order_of_the_menu() {
     assert_eq!(screen.softkeys, ["", "Menu"]);
     let all = "|Anna|Do Not Disturb|Divert all: 2424|Divert busy: 2424|Divert no reply: 2424";
     assert_eq!(shown(&handset), all);
-    for service in SERVICES {
+    for service in Service::ALL {
         handset.handle_state(service, &setting(false, None, None));
     }
     assert_eq!(shown(&handset), "|Anna");
@@ -297,13 +295,16 @@ fn the_switch_changes_whose_word_counts() {
 fn the_ringers_do_not_disturb_stays_in_the_handset() {
     let mut handset = synchronised();
     handset.handle_state(Service::DoNotDisturb, &setting(false, None, None));
-    assert_eq!(press(&mut handset, "menu down ok ok ok"), []);
-    assert_eq!(shown(&handset), "Audio Settings|>Do Not Disturb [x]");
+    assert_eq!(press(&mut handset, "menu down ok ok ok right"), []);
+    assert_eq!(shown(&handset), "Local Do Not Disturb|>Status: On");
+    assert!(!handset.ringer_dnd(), "not saved yet");
+    assert_eq!(press(&mut handset, "soft-right"), []);
+    assert_eq!(shown(&handset), "Local Do Not Disturb|>Status: On");
     press(&mut handset, "end");
     assert_eq!(shown(&handset), "|Anna|Local: Do not disturb");
     press(&mut handset, "menu ok ok");
     assert_eq!(shown(&handset), "Do Not Disturb|>Status: Off");
-    press(&mut handset, "end menu down ok ok ok end");
+    press(&mut handset, "end menu down ok ok ok left ok back back end");
     assert_eq!(shown(&handset), "|Anna");
 }
 
@@ -358,11 +359,11 @@ fn a_defect_of_the_display_is_one_decision_turned_round() {
     assert_eq!(shown(&handset), "|Anna|Do Not Disturb");
 
     let mut handset = spoil(Defect::ShowsRingerAsService);
-    press(&mut handset, "menu down ok ok ok end");
+    press(&mut handset, "menu down ok ok ok right ok end");
     assert_eq!(shown(&handset), "|Anna|Do Not Disturb");
 
     let mut handset = spoil(Defect::SendsRingerToServer);
-    assert_eq!(press(&mut handset, "menu down ok ok ok").len(), 1);
+    assert_eq!(press(&mut handset, "menu down ok ok ok right ok").len(), 1);
 
     let mut handset = spoil(Defect::OpenMenuIgnoresServer);
     handset.handle_state(Service::DoNotDisturb, &off);

@@ -11,7 +11,7 @@
 //! | dialling | talk | calling, wish to dial |
 //! | calling | end | idle, wish to hang up |
 //! | page | ok, right, right display key | what the entry opens |
-//! | page, editor | back, left display key | the page above |
+//! | page, any editor | back, left display key | the page above |
 //! | editor | ok, right display key | the same editor, wish to change |
 //! | any | end | idle |
 
@@ -24,7 +24,7 @@ pub mod texts;
 
 pub use key::{Key, UnknownKey};
 pub use screen::{Screen, View};
-pub use services::{Known, SERVICES, Services};
+pub use services::{Known, Services};
 
 use crate::defect::{Defect, Defects};
 use crate::model::Model;
@@ -53,11 +53,22 @@ pub enum Wish {
 
 #[derive(Clone, Debug)]
 enum Open {
-    Calling { digits: String },
-    Dialling { digits: String },
+    Calling {
+        digits: String,
+    },
+    Dialling {
+        digits: String,
+    },
     Editor(Editor),
     Idle,
-    Page { page: Page, cursor: usize },
+    Page {
+        page: Page,
+        cursor: usize,
+    },
+    /// The ringer's own Do Not Disturb, as the user would have it.
+    Ringer {
+        on: bool,
+    },
 }
 
 /// One handset's keys and display.
@@ -101,7 +112,7 @@ impl Handset {
             self.notified = Services::default();
             self.waiting.clear();
             self.indicators.clear();
-            for service in SERVICES {
+            for service in Service::ALL {
                 self.remember_indicator(service);
             }
             if let Open::Editor(editor) = &self.open {
@@ -164,7 +175,11 @@ impl Handset {
                 self.press_on_idle(key);
                 None
             }
-            Open::Page { page, cursor } => self.press_on_page(key, page, cursor),
+            Open::Page { page, cursor } => {
+                self.press_on_page(key, page, cursor);
+                None
+            }
+            Open::Ringer { on } => self.press_in_ringer(key, on),
         }
     }
 
@@ -207,7 +222,7 @@ impl Handset {
         None
     }
 
-    fn press_on_page(&mut self, key: Key, page: Page, cursor: usize) -> Option<Wish> {
+    fn press_on_page(&mut self, key: Key, page: Page, cursor: usize) {
         let entries = page.entries();
         let count = entries.len();
         match key {
@@ -218,14 +233,28 @@ impl Handset {
                 Some(Entry::Editor(service)) => self.open_editor(*service),
                 Some(Entry::Page(below)) => self.open_page(*below, 0),
                 Some(Entry::Ringer) => {
-                    self.ringer_dnd = !self.ringer_dnd;
-                    self.open_page(page, cursor);
-                    return self.ringer_wish();
+                    self.open = Open::Ringer {
+                        on: self.ringer_dnd,
+                    }
                 }
                 None => self.open_page(page, 0),
             },
             Key::Up => self.open_page(page, (cursor + count - 1) % count),
             _ => self.open_page(page, cursor),
+        }
+    }
+
+    fn press_in_ringer(&mut self, key: Key, on: bool) -> Option<Wish> {
+        match key {
+            Key::Back | Key::SoftLeft => self.open_page(Page::AudioSettings, 0),
+            Key::Left | Key::Right => self.open = Open::Ringer { on: !on },
+            Key::Menu => self.open_page(Page::Main, 0),
+            Key::Ok | Key::SoftRight => {
+                self.ringer_dnd = on;
+                self.open = Open::Ringer { on };
+                return self.ringer_wish();
+            }
+            _ => self.open = Open::Ringer { on },
         }
         None
     }
@@ -344,7 +373,7 @@ impl Handset {
                 softkeys: [String::new(), texts.menu_key.clone()],
             },
             Open::Page { page, cursor } => {
-                let label = |entry: &Entry| entry.label(texts, self.ringer_dnd).to_owned();
+                let label = |entry: &Entry| entry.label(texts).to_owned();
                 Screen {
                     view: View::Menu,
                     title: page.title(texts).to_owned(),
@@ -353,6 +382,16 @@ impl Handset {
                     softkeys: [texts.back_key.clone(), texts.select_key.clone()],
                 }
             }
+            Open::Ringer { on } => Screen {
+                view: View::Menu,
+                title: texts.ringer_dnd.clone(),
+                lines: vec![filled(
+                    &texts.status,
+                    if *on { &texts.on } else { &texts.off },
+                )],
+                cursor: Some(0),
+                softkeys: [texts.back_key.clone(), texts.save_key.clone()],
+            },
         }
     }
 
@@ -371,7 +410,7 @@ impl Handset {
         let mut lines = vec![self.name.clone()];
         if !self.defects.has(Defect::ShowsNoIndicators) {
             lines.extend(
-                SERVICES
+                Service::ALL
                     .iter()
                     .filter_map(|service| self.indicators.get(service).cloned()),
             );

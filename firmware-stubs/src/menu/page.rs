@@ -18,7 +18,7 @@ pub(super) enum Page {
 pub(super) enum Entry {
     Editor(Service),
     Page(Page),
-    /// Turns the ringer's own Do Not Disturb on or off.
+    /// The ringer's own Do Not Disturb.
     Ringer,
 }
 
@@ -84,11 +84,10 @@ impl Page {
 
 impl Entry {
     /// The line on its page.
-    pub(super) fn label(self, texts: &Texts, ringer_dnd: bool) -> &str {
+    pub(super) fn label(self, texts: &Texts) -> &str {
         match self {
             Self::Editor(service) => &texts.service(service).title,
             Self::Page(page) => page.title(texts),
-            Self::Ringer if ringer_dnd => &texts.ringer_dnd_ticked,
             Self::Ringer => &texts.ringer_dnd,
         }
     }

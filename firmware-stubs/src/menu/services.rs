@@ -11,14 +11,6 @@ use std::ops::RangeInclusive;
 /// The ring counts that a server can mean.
 pub(super) const RINGS: RangeInclusive<u32> = 1..=100;
 
-/// The services in the order of the menu.
-pub const SERVICES: [Service; 4] = [
-    Service::DoNotDisturb,
-    Service::CallForwardingAlways,
-    Service::CallForwardingBusy,
-    Service::CallForwardingNoAnswer,
-];
-
 /// One service as the handset knows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Known {
@@ -38,7 +30,11 @@ impl Services {
     /// All four, off.
     #[must_use]
     pub fn off() -> Self {
-        Self(SERVICES.map(|service| (service, Known::default())).into())
+        Self(
+            Service::ALL
+                .map(|service| (service, Known::default()))
+                .into(),
+        )
     }
 
     /// What is known about this service.

@@ -31,7 +31,6 @@ pub struct Texts {
     pub audio_settings: String,
     /// The ringer's own Do Not Disturb: it stays in the handset.
     pub ringer_dnd: String,
-    pub ringer_dnd_ticked: String,
     pub ringer_dnd_idle: String,
     pub dial: String,
     pub calling: String,
