@@ -87,7 +87,8 @@ impl TemplateName {
             Self::Description => &["address", "session", "user"],
             Self::Register | Self::Subscribe => request_names!("expires"),
             Self::SetDoNotDisturb => &["device", "active"],
-            Self::SetForwarding => &["device", "active", "number", "rings", "type"],
+            // `on` is empty when the forwarding is switched off.
+            Self::SetForwarding => &["device", "active", "number", "on", "rings", "type"],
         }
     }
 

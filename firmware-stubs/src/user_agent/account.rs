@@ -1,0 +1,373 @@
+//! One account: its registration, its subscription, its call, and the order in which they come and go.
+//!
+//! | state | input | next |
+//! |---|---|---|
+//! | Staying | `configure` with other settings | Staying, or Leaving with the new settings kept for later |
+//! | Staying | `leave` | Leaving: the subscription is ended first |
+//! | Leaving | the subscription is over, or two seconds | Leaving: the binding is removed |
+//! | Leaving | the binding is gone | gone, or begun anew with the settings that were kept |
+//!
+//! A subscription begins after the first 2xx to REGISTER and does not outlive the binding.
+
+use super::call::Call;
+use super::registration::{Registration, RegistrationEvent};
+use super::request::Shared;
+use super::subscription::{FeatureSync, Reaction};
+use super::{UaIndication, change::Wish};
+use crate::accounts::AccountSettings;
+use crate::defect::Defect;
+use sip::endpoint::{Failure, TransactionId};
+use sip::feature_event::{Service, Setting};
+use sip::message::Message;
+use sip::node::Flow;
+use sip::time::Instant;
+use std::time::Duration;
+
+/// How long the end of the subscription is waited for before the binding goes.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How long a change waits under `sends-change-late`.
+const LATE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Staying,
+    /// The subscription is being ended.
+    Unsubscribing {
+        until: Instant,
+    },
+    /// The binding is being removed.
+    Deregistering,
+    /// Nothing is left.
+    Gone,
+}
+
+/// One account at work.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    settings: AccountSettings,
+    /// The account it comes back as once it has left.
+    next: Option<Box<(AccountSettings, AccountSettings)>>,
+    stage: Stage,
+    registration: Registration,
+    sync: FeatureSync,
+    call: Option<Call>,
+}
+
+impl Account {
+    /// Registers. `identity` is the account that it subscribes as: its own, unless a defect mixes them up.
+    pub(super) fn start(
+        now: Instant,
+        shared: &mut Shared,
+        settings: AccountSettings,
+        identity: AccountSettings,
+    ) -> Self {
+        let mut account = Self {
+            registration: Registration::new(shared, &settings),
+            sync: FeatureSync::new(shared, &settings, identity),
+            settings,
+            next: None,
+            stage: Stage::Staying,
+            call: None,
+        };
+        let event = account.registration.start(now, shared, &account.settings);
+        account.on_registration(now, shared, event);
+        if shared.has(Defect::SubscribesBeforeRegistered) {
+            account.sync.begin(now, shared, &account.settings);
+        }
+        account
+    }
+
+    pub(super) const fn settings(&self) -> &AccountSettings {
+        &self.settings
+    }
+
+    /// Whether it has left for good.
+    pub(super) const fn is_gone(&self) -> bool {
+        matches!(self.stage, Stage::Gone)
+    }
+
+    /// Takes new settings.
+    pub(super) fn configure(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        settings: AccountSettings,
+        identity: AccountSettings,
+    ) {
+        if !matches!(self.stage, Stage::Staying) || !is_same_line(&self.settings, &settings) {
+            self.next = Some(Box::new((settings, identity)));
+            self.leave(now, shared);
+            return;
+        }
+        let wanted = settings.feature_key_sync;
+        let switched = wanted != self.settings.feature_key_sync;
+        self.settings = settings;
+        if !switched {
+            return;
+        }
+        if wanted {
+            self.sync.enable();
+            if self.registration.is_bound() {
+                self.sync.begin(now, shared, &self.settings);
+            }
+        } else if !shared.has(Defect::KeepsSubscriptionWithSwitchOff) {
+            self.sync.disable(now, shared, &self.settings);
+        }
+    }
+
+    /// Takes its leave: first the subscription, then the binding.
+    pub(super) fn leave(&mut self, now: Instant, shared: &mut Shared) {
+        if !matches!(self.stage, Stage::Staying) {
+            return;
+        }
+        self.hang_up(now, shared);
+        self.stage = Stage::Unsubscribing {
+            until: now + FAREWELL,
+        };
+        self.sync.disable(now, shared, &self.settings);
+        self.go_on_leaving(now, shared);
+    }
+
+    /// It is wanted no more, whatever it was to come back as.
+    pub(super) fn dismiss(&mut self, now: Instant, shared: &mut Shared) {
+        self.next = None;
+        self.leave(now, shared);
+    }
+
+    fn go_on_leaving(&mut self, now: Instant, shared: &mut Shared) {
+        if let Stage::Unsubscribing { until } = self.stage
+            && (until <= now || self.sync.is_over())
+        {
+            self.stage = Stage::Deregistering;
+            let event = self.registration.remove(now, shared, &self.settings);
+            self.on_registration(now, shared, event);
+        }
+    }
+
+    fn on_registration(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        event: Option<RegistrationEvent>,
+    ) {
+        let handset = self.settings.handset.clone();
+        match event {
+            None => {}
+            Some(event @ (RegistrationEvent::Registered | RegistrationEvent::Refreshed)) => {
+                if event == RegistrationEvent::Registered {
+                    shared.indicate(UaIndication::Registered { handset });
+                }
+                if self.settings.feature_key_sync && matches!(self.stage, Stage::Staying) {
+                    self.sync.begin(now, shared, &self.settings);
+                }
+            }
+            Some(RegistrationEvent::Lost) => {
+                self.sync.abandon(shared, &self.settings);
+                shared.indicate(UaIndication::Unregistered { handset });
+            }
+            Some(RegistrationEvent::Removed) => {
+                shared.indicate(UaIndication::Unregistered { handset });
+                if !matches!(self.stage, Stage::Deregistering) {
+                    return;
+                }
+                self.stage = Stage::Gone;
+                if let Some(next) = self.next.take() {
+                    let (settings, identity) = *next;
+                    *self = Self::start(now, shared, settings, identity);
+                }
+            }
+        }
+    }
+
+    pub(super) fn handle_response(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        transaction: TransactionId,
+        flow: Flow,
+        response: &Message,
+    ) {
+        if self.registration.owns(transaction) {
+            let event = self
+                .registration
+                .handle_response(now, shared, &self.settings, response);
+            self.on_registration(now, shared, event);
+        } else if self.sync.owns(transaction) {
+            self.sync
+                .handle_response(now, shared, &self.settings, response);
+            self.after_subscription(now, shared);
+        } else if let Some(call) = &mut self.call
+            && call.owns(transaction, Some(response))
+        {
+            let ended = call.handle_response(now, shared, &self.settings, flow, response);
+            self.end_call(shared, ended);
+        }
+    }
+
+    pub(super) fn handle_failure(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        transaction: TransactionId,
+        failure: Failure,
+    ) {
+        if self.registration.owns(transaction) {
+            let event = self
+                .registration
+                .handle_failure(now, shared, &self.settings);
+            self.on_registration(now, shared, event);
+        } else if self.sync.owns(transaction) {
+            self.sync
+                .handle_failure(now, shared, &self.settings, failure);
+            self.after_subscription(now, shared);
+        } else if let Some(call) = &self.call
+            && call.owns(transaction, None)
+        {
+            let ended = call.handle_failure();
+            self.end_call(shared, ended);
+        }
+    }
+
+    /// The stream of this account has ended: everything on it is built up again (RFC 5626 §4.4.1).
+    pub(super) fn handle_flow_closed(&mut self, now: Instant, shared: &mut Shared, flow: Flow) {
+        let own = super::request::Server::Proxy;
+        if shared.flow(&self.settings, own) != Some(flow) || !matches!(self.stage, Stage::Staying) {
+            return;
+        }
+        let event = self.registration.hurry(now, shared);
+        self.on_registration(now, shared, event);
+    }
+
+    fn after_subscription(&mut self, now: Instant, shared: &mut Shared) {
+        if self.sync.take_surrender() {
+            let event = self.registration.remove(now, shared, &self.settings);
+            self.on_registration(now, shared, event);
+        }
+        self.go_on_leaving(now, shared);
+    }
+
+    pub(super) fn handle_notify(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        request: &Message,
+    ) -> Reaction {
+        let reaction = self
+            .sync
+            .handle_notify(now, shared, &self.settings, request);
+        if !matches!(reaction, Reaction::NotMine) {
+            self.after_subscription(now, shared);
+        }
+        reaction
+    }
+
+    /// Applies a NOTIFY that belongs to no subscription, as `accepts-unknown-dialogs` does.
+    pub(super) fn apply_foreign(&mut self, now: Instant, shared: &mut Shared, request: &Message) {
+        self.sync
+            .apply_foreign(now, shared, &self.settings, request);
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        let event = self
+            .registration
+            .handle_timeout(now, shared, &self.settings);
+        self.on_registration(now, shared, event);
+        self.sync.handle_timeout(now, shared, &self.settings);
+        self.after_subscription(now, shared);
+        if let Some(call) = &mut self.call {
+            let ended = call.handle_timeout(now, shared, &self.settings);
+            self.end_call(shared, ended);
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn deadline(&self, shared: &Shared) -> Option<Instant> {
+        let leaving = match self.stage {
+            Stage::Unsubscribing { until } => Some(until),
+            Stage::Staying | Stage::Deregistering | Stage::Gone => None,
+        };
+        let call = self.call.as_ref().and_then(Call::deadline);
+        let deadlines = [
+            self.registration.deadline(shared),
+            self.sync.deadline(),
+            leaving,
+            call,
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    pub(super) fn change_service(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        service: Service,
+        setting: Setting,
+    ) {
+        let delay = if shared.has(Defect::SendsChangeLate) {
+            LATE
+        } else {
+            Duration::ZERO
+        };
+        let wish = Wish {
+            service,
+            setting,
+            not_before: now + delay,
+            original: true,
+        };
+        let bound = self.registration.is_bound();
+        self.sync.change(now, shared, &self.settings, wish, bound);
+    }
+
+    pub(super) fn dial(&mut self, now: Instant, shared: &mut Shared, digits: &str) {
+        let handset = self.settings.handset.clone();
+        let cause = if self.call.is_some() {
+            "another call"
+        } else if !self.registration.is_bound() {
+            "not registered"
+        } else {
+            self.call = Call::start(now, shared, &self.settings, digits);
+            if self.call.is_some() {
+                return;
+            }
+            "not sent"
+        };
+        let cause = cause.to_owned();
+        shared.indicate(UaIndication::CallEnded { handset, cause });
+    }
+
+    pub(super) fn hang_up(&mut self, now: Instant, shared: &mut Shared) {
+        if let Some(call) = &mut self.call {
+            let ended = call.hang_up(now, shared, &self.settings);
+            self.end_call(shared, ended);
+        }
+    }
+
+    /// Whether this request of the server belongs to the account's call.
+    pub(super) fn has_call(&self, request: &Message) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| call.owns_request(request))
+    }
+
+    pub(super) fn on_call_ended_by_peer(&mut self, _now: Instant, shared: &mut Shared) {
+        self.end_call(shared, Some("ended".to_owned()));
+    }
+
+    fn end_call(&mut self, shared: &mut Shared, ended: Option<String>) {
+        if let Some(cause) = ended {
+            self.call = None;
+            let handset = self.settings.handset.clone();
+            shared.indicate(UaIndication::CallEnded { handset, cause });
+        }
+    }
+}
+
+/// Whether new settings can be taken while the account stays registered.
+fn is_same_line(old: &AccountSettings, new: &AccountSettings) -> bool {
+    let line = |settings: &AccountSettings| AccountSettings {
+        display_name: String::new(),
+        feature_key_sync: false,
+        ..settings.clone()
+    };
+    line(old) == line(new)
+}

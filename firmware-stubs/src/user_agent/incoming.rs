@@ -1,0 +1,281 @@
+//! Requests from the server, and from anybody else: NOTIFY to the subscription it belongs to, everything else answered
+//! as a phone without a conversation does.
+//!
+//! | request | answer |
+//! |---|---|
+//! | NOTIFY check-sync | 200, and the owner is told |
+//! | NOTIFY of another package, or without Event | 489 with Allow-Events |
+//! | NOTIFY as-feature-event of a subscription | as the subscription says |
+//! | NOTIFY as-feature-event of none | 481 |
+//! | OPTIONS | 200 with Allow, Accept, Allow-Events |
+//! | INVITE to an account | 180, and 487 when it is cancelled or 480 after a minute |
+//! | INVITE, OPTIONS to nobody | 404 |
+//! | CANCEL | 200, or 481 |
+//! | BYE of a call | 200, and the call ends |
+//! | BYE, INFO and others of no dialog | 481 |
+//! | any other | 405 with Allow |
+
+use super::request::{Shared, escaped};
+use super::subscription::Reaction;
+use super::{UaIndication, UserAgent};
+use crate::accounts::Ipui;
+use crate::defect::Defect;
+use sip::endpoint::TransactionId;
+use sip::feature_event::PACKAGE;
+use sip::message::{Builder, Message, Method, parameter};
+use sip::time::Instant;
+use std::time::Duration;
+
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO";
+const ACCEPT: &str = "application/x-as-feature-event+xml, multipart/mixed, application/sdp";
+const CHECK_SYNC: &str = "check-sync";
+/// How long a handset rings.
+const RINGING: Duration = Duration::from_secs(60);
+
+/// An INVITE whose handset rings.
+#[derive(Clone, Debug)]
+pub(super) struct Ringing {
+    transaction: TransactionId,
+    request: Message,
+    tag: String,
+    until: Instant,
+}
+
+impl Ringing {
+    pub(super) const fn deadline(&self) -> Instant {
+        self.until
+    }
+}
+
+/// An answer on its way.
+struct Answer<'a> {
+    code: u16,
+    reason: &'a str,
+    headers: Vec<(&'a str, String)>,
+}
+
+impl<'a> Answer<'a> {
+    const fn new(code: u16, reason: &'a str) -> Self {
+        Self {
+            code,
+            reason,
+            headers: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: &'a str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+impl UserAgent {
+    pub(super) fn on_request(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Message,
+    ) {
+        let method = request.method().cloned().unwrap_or(Method::Options);
+        let answer = match method {
+            Method::Notify => match self.on_notify(now, request) {
+                Some(answer) => answer,
+                None => return,
+            },
+            Method::Options if self.addressee(request).is_some() || is_to_host(request) => {
+                Answer::new(200, "OK")
+                    .with("Allow", ALLOW)
+                    .with("Accept", ACCEPT)
+                    .with("Allow-Events", &allow_events())
+            }
+            Method::Options => Answer::new(404, "Not Found"),
+            Method::Invite => match self.on_invite(now, transaction, request) {
+                Some(answer) => answer,
+                None => return,
+            },
+            Method::Cancel => self.on_cancel(now, transaction),
+            Method::Bye => self.on_bye(now, request),
+            _ if request.to_tag().is_some() || method == Method::Info => gone(),
+            _ => Answer::new(405, "Method Not Allowed").with("Allow", ALLOW),
+        };
+        respond(&mut self.shared, now, transaction, request, &answer, None);
+    }
+
+    /// The answer to a NOTIFY, unless it is not to be answered at all.
+    fn on_notify(&mut self, now: Instant, request: &Message) -> Option<Answer<'static>> {
+        let event = request.header("Event").unwrap_or_default().to_owned();
+        let package = event.split(';').next().unwrap_or_default().trim();
+        if package == CHECK_SYNC {
+            let reboot = parameter(&event, "reboot").is_some_and(|value| value == "true");
+            self.shared.indicate(UaIndication::CheckSync { reboot });
+            return Some(Answer::new(200, "OK"));
+        }
+        let any_case = self.shared.has(Defect::ComparesEventWithoutCase);
+        let same = package == PACKAGE || (any_case && package.eq_ignore_ascii_case(PACKAGE));
+        let strict = self.shared.has(Defect::RefusesEventParameters);
+        if !same || (strict && event.contains(';')) {
+            return Some(bad_event());
+        }
+        for account in self.accounts.values_mut() {
+            match account.handle_notify(now, &mut self.shared, request) {
+                Reaction::NotMine => {}
+                Reaction::Silence => return None,
+                Reaction::Answer(code, reason, headers) => {
+                    return Some(Answer {
+                        code,
+                        reason,
+                        headers,
+                    });
+                }
+            }
+        }
+        if self.shared.has(Defect::AcceptsUnknownDialogs)
+            && let Some(handset) = self.addressee(request)
+            && let Some(account) = self.accounts.get_mut(&handset)
+        {
+            account.apply_foreign(now, &mut self.shared, request);
+            return Some(Answer::new(200, "OK"));
+        }
+        let id = parameter(&event, "id").is_some();
+        Some(if id { bad_event() } else { gone() })
+    }
+
+    fn on_invite(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Message,
+    ) -> Option<Answer<'static>> {
+        if request.to_tag().is_some() {
+            return Some(gone());
+        }
+        if self.addressee(request).is_none() {
+            return Some(Answer::new(404, "Not Found"));
+        }
+        let tag = self.shared.endpoint.new_tag();
+        let ringing = Answer::new(180, "Ringing");
+        respond(
+            &mut self.shared,
+            now,
+            transaction,
+            request,
+            &ringing,
+            Some(&tag),
+        );
+        self.ringing.push(Ringing {
+            transaction,
+            request: request.clone(),
+            tag,
+            until: now + RINGING,
+        });
+        None
+    }
+
+    fn on_cancel(&mut self, now: Instant, transaction: TransactionId) -> Answer<'static> {
+        let Some(invite) = self.shared.endpoint.invite_of(transaction) else {
+            return gone();
+        };
+        let answer = Answer::new(487, "Request Terminated");
+        self.stop_ringing(now, &answer, |ringing| ringing.transaction == invite);
+        Answer::new(200, "OK")
+    }
+
+    /// The handsets that nobody answers stop ringing.
+    pub(super) fn give_up_ringing(&mut self, now: Instant) {
+        let answer = Answer::new(480, "Temporarily Unavailable");
+        self.stop_ringing(now, &answer, |ringing| ringing.until <= now);
+    }
+
+    fn stop_ringing(&mut self, now: Instant, answer: &Answer<'_>, stop: impl Fn(&Ringing) -> bool) {
+        let ringing = std::mem::take(&mut self.ringing);
+        let (stopped, going_on) = ringing.into_iter().partition(stop);
+        self.ringing = going_on;
+        for call in stopped {
+            let Ringing {
+                transaction,
+                request,
+                tag,
+                ..
+            } = call;
+            respond(
+                &mut self.shared,
+                now,
+                transaction,
+                &request,
+                answer,
+                Some(&tag),
+            );
+        }
+    }
+
+    fn on_bye(&mut self, now: Instant, request: &Message) -> Answer<'static> {
+        let mut accounts = self.accounts.values_mut();
+        match accounts.find(|account| account.has_call(request)) {
+            Some(account) => {
+                account.on_call_ended_by_peer(now, &mut self.shared);
+                Answer::new(200, "OK")
+            }
+            None => gone(),
+        }
+    }
+
+    /// The account that the Request-URI names.
+    fn addressee(&self, request: &Message) -> Option<Ipui> {
+        let uri = request.request_uri()?;
+        let (_, rest) = uri.split_once(':')?;
+        let (user, _) = rest.split_once('@')?;
+        let mut accounts = self.accounts.values();
+        let account = accounts.find(|account| {
+            let name = &account.settings().user_name;
+            user == name || user == escaped(name)
+        });
+        account.map(|account| account.settings().handset.clone())
+    }
+}
+
+/// Whether the Request-URI names the base and no account.
+fn is_to_host(request: &Message) -> bool {
+    request.request_uri().is_some_and(|uri| !uri.contains('@'))
+}
+
+fn gone() -> Answer<'static> {
+    Answer::new(481, "Call/Transaction Does Not Exist")
+}
+
+fn bad_event() -> Answer<'static> {
+    Answer::new(489, "Bad Event").with("Allow-Events", &allow_events())
+}
+
+fn allow_events() -> String {
+    format!("{PACKAGE}, {CHECK_SYNC}")
+}
+
+fn respond(
+    shared: &mut Shared,
+    now: Instant,
+    transaction: TransactionId,
+    request: &Message,
+    answer: &Answer<'_>,
+    tag: Option<&str>,
+) {
+    let fresh;
+    let tag = match tag {
+        Some(tag) => tag,
+        None => {
+            fresh = shared.endpoint.new_tag();
+            &fresh
+        }
+    };
+    let mut builder = Builder::response_to(request, answer.code, answer.reason, Some(tag));
+    for (name, value) in &answer.headers {
+        builder = builder.header(name, value);
+    }
+    let agent = shared.model.user_agent();
+    match builder.header("User-Agent", &agent).build() {
+        Ok(response) => shared.endpoint.respond(now, transaction, response),
+        Err(error) => {
+            let line = format!("sip answer {} not sent: {error}", answer.code);
+            shared.indicate(UaIndication::Log(line));
+        }
+    }
+}
