@@ -18,7 +18,9 @@ use crate::message::{Message, Method, ParseError};
 use crate::node::{Flow, Transmit, TransmitReason};
 use crate::time::Instant;
 use crate::timer::Timers;
-use crate::transaction::{Action, ClientInvite, ClientNonInvite, ServerInvite, ServerNonInvite};
+use crate::transaction::{
+    Action, ClientInvite, ClientNonInvite, ServerInvite, ServerInviteState, ServerNonInvite,
+};
 use bytes::Bytes;
 use machine::Machine;
 use matching::Key;
@@ -255,10 +257,10 @@ impl Endpoint {
 
     fn on_ack(&mut self, now: Instant, flow: Flow, known: Option<TransactionId>, message: Message) {
         let number = message.cseq().map_or(0, |(number, _)| number);
-        let id = known.or_else(|| {
-            let invite = (message.call_id().to_owned(), number);
-            self.by_invite.get(&invite).copied()
-        });
+        // With a branch of its own it can only be the ACK to a 2xx (RFC 3261 §13.2.2.4).
+        let accepted = self.by_invite.get(&(message.call_id().to_owned(), number));
+        let accepted = accepted.copied().filter(|id| self.has_accepted(*id));
+        let id = known.or(accepted);
         let machine = id.and_then(|id| Some((id, &mut self.transactions.get_mut(&id)?.machine)));
         let Some((id, Machine::ServerInvite(machine))) = machine else {
             self.indicate(Indication::Ack { flow, message });
@@ -445,6 +447,14 @@ impl Endpoint {
 
     fn machine(&mut self, id: TransactionId) -> Option<&mut Machine> {
         Some(&mut self.transactions.get_mut(&id)?.machine)
+    }
+
+    fn has_accepted(&self, id: TransactionId) -> bool {
+        let machine = self.transactions.get(&id).map(|entry| &entry.machine);
+        let Some(Machine::ServerInvite(machine)) = machine else {
+            return false;
+        };
+        matches!(machine.state(), ServerInviteState::Accepted { .. })
     }
 
     fn add(&mut self, transaction: Transaction) -> TransactionId {

@@ -23,7 +23,7 @@ pub struct Timers {
     pub t1: Duration,
     /// T2, the longest wait between two copies of a non-INVITE request or of a response to INVITE.
     pub t2: Duration,
-    /// T4, how long a message may live in the network.
+    /// T4, how long a message may live in the network: Timers I and K.
     pub t4: Duration,
     /// How many T1 a transaction waits in all: Timers B, F, H, J, L, M and N.
     pub patience: u32,
@@ -63,28 +63,6 @@ impl Timers {
     #[must_use]
     pub fn give_up(&self) -> Duration {
         self.t1.saturating_mul(self.patience)
-    }
-
-    /// Timer D: how long an INVITE client absorbs repeated non-2xx responses.
-    #[must_use]
-    pub const fn d(&self, reliable: bool) -> Duration {
-        if reliable { Duration::ZERO } else { self.d }
-    }
-
-    /// Timers I and K: how long a finished transaction waits for stragglers.
-    #[must_use]
-    pub const fn linger(&self, reliable: bool) -> Duration {
-        if reliable { Duration::ZERO } else { self.t4 }
-    }
-
-    /// Timer J: how long a non-INVITE server keeps its final response.
-    #[must_use]
-    pub fn j(&self, reliable: bool) -> Duration {
-        if reliable {
-            Duration::ZERO
-        } else {
-            self.give_up()
-        }
     }
 
     /// Timer A or E, started at `now`; none where requests are not sent again.

@@ -140,7 +140,7 @@ impl ClientInvite {
         } else {
             ClientInviteState::Completed {
                 ack,
-                linger_until: now + timers.d(false),
+                linger_until: now + timers.d,
             }
         };
     }

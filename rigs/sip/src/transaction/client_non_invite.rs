@@ -98,7 +98,7 @@ impl ClientNonInvite {
                     S::Terminated
                 } else {
                     S::Completed {
-                        linger_until: now + timers.linger(false),
+                        linger_until: now + timers.t4,
                     }
                 };
             }

@@ -105,7 +105,7 @@ impl ServerInvite {
             S::Completed { .. } if self.reliable => self.state = S::Terminated,
             S::Completed { .. } => {
                 self.state = S::Confirmed {
-                    linger_until: now + timers.linger(false),
+                    linger_until: now + timers.t4,
                 }
             }
             S::Accepted {

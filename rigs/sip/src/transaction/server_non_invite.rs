@@ -91,7 +91,7 @@ impl ServerNonInvite {
         } else {
             S::Completed {
                 last,
-                linger_until: now + timers.j(false),
+                linger_until: now + timers.give_up(),
             }
         };
     }

@@ -157,6 +157,19 @@ fn the_ack_to_a_refusal_ends_there_and_the_ack_to_a_2xx_goes_up() {
 }
 
 #[test]
+fn an_ack_with_another_branch_closes_no_refusal() {
+    let mut endpoint = endpoint();
+    let invite = request(&Method::Invite, "z9hG4bK1", 1);
+    let transaction = shown(&receive(&mut endpoint, &invite).1);
+    endpoint.respond(at(0), transaction, response(&invite, 486));
+    drain(&mut endpoint);
+    receive(&mut endpoint, &request(&Method::Ack, "z9hG4bK2", 1));
+    endpoint.handle_timeout(at(500));
+    let sent = drain(&mut endpoint).0;
+    assert_eq!(sent[0].reason, TransmitReason::Retransmission('G'));
+}
+
+#[test]
 fn an_ack_to_nothing_goes_up() {
     let (_, told) = receive(&mut endpoint(), &request(&Method::Ack, "z9hG4bK1", 1));
     assert!(matches!(told[..], [Indication::Ack { .. }]));

@@ -211,16 +211,18 @@ impl Server {
                 message,
                 ..
             } => {
-                if let Some((call_id, _)) = self.serves.get(&transaction) {
-                    let call_id = call_id.clone();
-                    self.notifier(&call_id)
-                        .map(|notifier| notifier.handle_response(now, &message));
+                let served = self.serves.get(&transaction).cloned();
+                if let Some((call_id, _)) = served
+                    && let Some(notifier) = self.notifier(&call_id)
+                {
+                    notifier.handle_response(now, &message);
                 }
             }
             Indication::Failed { transaction, cause } => {
-                if let Some((call_id, cseq)) = self.serves.remove(&transaction) {
-                    self.notifier(&call_id)
-                        .map(|notifier| notifier.handle_failure(now, cseq, cause));
+                if let Some((call_id, cseq)) = self.serves.remove(&transaction)
+                    && let Some(notifier) = self.notifier(&call_id)
+                {
+                    notifier.handle_failure(now, cseq, cause);
                 }
             }
             Indication::Stray { .. } => {}
