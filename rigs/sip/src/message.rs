@@ -1,15 +1,19 @@
 //! A SIP message that keeps the bytes it came in.
 //!
 //! Parsing never changes, reorders or repairs anything: the headers are a list of names, values and ranges over the
-//! original bytes, the body is bytes. What is odd but readable becomes a [`Lint`] with the clause it offends. Messages of our own are written by
+//! original bytes, the body is bytes. What is odd but readable becomes a [`Lint`] with the clause it offends: the
+//! parser notes what it meets on its way, [`Message::check`] looks at everything. Messages of our own are written by
 //! [`Builder`] and then parsed by the same parser, so both kinds are one type.
 //!
 //! It deliberately is not a typed model: that is `typed`, over rsip.
 
+pub mod address;
 mod builder;
+mod check;
 mod header;
 mod start_line;
 pub mod stream;
+pub mod uri;
 
 pub use builder::Builder;
 pub use header::{Header, address_uri, parameter, unquoted};
