@@ -2,14 +2,16 @@
 //!
 //! The server is pure: bytes and `now` in, bytes and the next deadline out. It owns one
 //! [`Endpoint`] for its transactions and lists of accounts, bindings, subscriptions and calls; what it does later stands in
-//! a list of jobs. Requests are judged in `requests`, subscriptions in `subscriptions`, feature codes in `calls`, HTTP in
+//! a list of jobs. Requests are judged in `requests`, subscriptions in `subscribe`
+//! and `notify`, feature codes in `calls`, HTTP in
 //! `control`, odd NOTIFYs in `odd_notify`. After every verb the driver drains `poll_output`.
 
 mod calls;
 mod control;
+mod notify;
 mod odd_notify;
 mod requests;
-mod subscriptions;
+mod subscribe;
 
 use crate::account::{Account, UserConfig};
 use crate::dialect::{Algorithm, Dialect, Extent};
@@ -19,6 +21,7 @@ use crate::service::{Origin, ServiceState};
 use crate::watch::{Watch, WatchId};
 use bytes::Bytes;
 use calls::{Call, CallId};
+use notify::Owed;
 use sip::digest::{self, ChallengePolicy, Challenger, Qop};
 use sip::endpoint::{self, Endpoint, Indication, TransactionId};
 use sip::feature_event::{Service, Setting};
@@ -29,7 +32,6 @@ use sip::timer::Timers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
-use subscriptions::Owed;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -301,6 +303,17 @@ impl AppServer {
     #[must_use]
     pub fn service(&self, user: &str, service: Service) -> Option<&ServiceState> {
         self.accounts.get(user)?.service(service)
+    }
+
+    /// The code that switches a service on or off, as the dialect has it; absent when it has none.
+    #[must_use]
+    pub fn feature_code(&self, service: Service, active: bool) -> Option<&str> {
+        let code = self.dialect.feature_codes.get(&service)?;
+        Some(if active {
+            &code.activate.value
+        } else {
+            &code.deactivate.value
+        })
     }
 
     /// The names of the accounts.

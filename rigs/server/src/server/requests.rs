@@ -3,7 +3,7 @@
 //! | method | answer |
 //! |--------|--------|
 //! | REGISTER | 200 with the bindings; 401, 404, 423, 400, 403, 500 |
-//! | SUBSCRIBE | see `subscriptions` |
+//! | SUBSCRIBE | see `subscribe` |
 //! | INVITE, CANCEL, BYE | see `calls` |
 //! | OPTIONS | 200 |
 //! | NOTIFY | 481: the server subscribes to nothing |
