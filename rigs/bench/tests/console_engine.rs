@@ -1,4 +1,5 @@
 //! The expect engine against a scripted serial line: each row of its state table, and what real lines do to it.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use bench::console::{Engine, Indication, Output};
 use bench::error::RigError;

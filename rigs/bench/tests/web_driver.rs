@@ -1,4 +1,5 @@
 //! The web driver against scripted answers: the good session, and each way in which a web interface can fail.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use bench::error::RigError;
 use bench::profile::Profile;

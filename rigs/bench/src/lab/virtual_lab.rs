@@ -268,18 +268,20 @@ impl VirtualLab {
         }
     }
 
-    /// Lets the chooser pick another message than the first; the two then exchange their times of arrival.
+    /// Lets the chooser pick another message than the first. The chosen one arrives now; the others keep their order and
+    /// move back by one time of arrival.
     fn choose(&mut self, first: usize) -> usize {
         let Some(chooser) = &mut self.chooser else {
             return first;
         };
-        let mut listed: Vec<usize> = (0..self.flights.len()).collect();
-        listed.sort_by_key(|index| (self.flights[*index].due, self.flights[*index].order));
+        let mut queue: Vec<usize> = (0..self.flights.len()).collect();
+        queue.sort_by_key(|index| (self.flights[*index].due, self.flights[*index].order));
         let mut begun = BTreeSet::new();
-        listed.retain(|index| {
+        let is_next = |index: &usize| {
             let flight = &self.flights[*index];
             !flight.transport.is_reliable() || begun.insert((flight.source, flight.destination))
-        });
+        };
+        let listed: Vec<usize> = queue.iter().copied().filter(is_next).collect();
         let waiting: Vec<Waiting<'_>> = listed
             .iter()
             .map(|index| &self.flights[*index])
@@ -292,8 +294,11 @@ impl VirtualLab {
         let chosen = chooser.choose(self.now, &waiting);
         let chosen = listed.get(chosen).copied().unwrap_or(first);
         if chosen != first {
-            let later = self.flights[chosen].due;
-            self.flights[first].due = later;
+            let times: Vec<Instant> = queue.iter().map(|index| self.flights[*index].due).collect();
+            queue.retain(|index| *index != chosen);
+            for (index, due) in queue.into_iter().zip(times.into_iter().skip(1)) {
+                self.flights[index].due = due;
+            }
         }
         chosen
     }

@@ -1,0 +1,299 @@
+//! The bench with its instruments on a fake base: what a scenario can do, what it leaves in the log, and how it breaks.
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
+mod fake;
+
+use bench::{Bench, RigError};
+use evidence::record::{Direction, Intent, Observation, Record, Service, View};
+use fake::{Habit, setup};
+use std::time::Duration;
+
+const CONSOLE: &str = "emulated-n870.toml";
+const WEB: &str = "emulated-n870-web.toml";
+
+fn open(rig: &str, habit: Habit) -> Bench {
+    let mut bench = Bench::open(setup(rig, habit)).unwrap();
+    bench.power_on().unwrap();
+    bench
+}
+
+fn intent(service: Service, active: bool, number: Option<&str>) -> Intent {
+    Intent {
+        service,
+        active,
+        number: number.map(str::to_owned),
+        rings: None,
+    }
+}
+
+fn recorded_intents(records: &[Record]) -> Vec<(String, Intent)> {
+    records
+        .iter()
+        .filter_map(|record| match &record.observation {
+            Observation::Key {
+                key,
+                intent: Some(intent),
+                ..
+            } => Some((key.clone(), intent.clone())),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn claims_open_the_log_and_nothing_runs_yet() {
+    let bench = Bench::open(setup(CONSOLE, Habit::Good)).unwrap();
+    assert!(matches!(
+        bench.log().records()[0].observation,
+        Observation::Claim { .. }
+    ));
+    assert_eq!(bench.now().as_micros(), 0);
+}
+
+#[test]
+fn a_user_changes_a_service_through_either_face() {
+    for rig in [CONSOLE, WEB] {
+        let mut bench = open(rig, Habit::Good);
+        let mut handset = bench.handset("Anna").unwrap();
+        handset
+            .set_service(intent(Service::DoNotDisturb, true, None))
+            .unwrap();
+        let idle = handset.go_idle().unwrap();
+        assert_eq!(idle.lines, ["Anna", "Do Not Disturb"], "{rig}");
+        let setting = handset.read_service(Service::DoNotDisturb).unwrap();
+        assert_eq!(setting.active, Some(true));
+        let report = bench.finish();
+        assert_eq!(report.rig_error, None, "{rig}");
+        let asked = intent(Service::DoNotDisturb, true, None);
+        let intents = recorded_intents(report.log.records());
+        assert_eq!(intents, [("soft-right".to_owned(), asked)]);
+    }
+}
+
+#[test]
+fn a_number_is_typed_and_later_replaced() {
+    for rig in [CONSOLE, WEB] {
+        let mut bench = open(rig, Habit::Good);
+        let mut handset = bench.handset("Anna").unwrap();
+        let busy = Service::CallForwardingBusy;
+        handset
+            .set_service(intent(busy, true, Some("2424")))
+            .unwrap();
+        handset
+            .set_service(intent(busy, true, Some("*31")))
+            .unwrap();
+        let idle = handset.go_idle().unwrap();
+        assert_eq!(idle.lines[1], "Divert busy: *31", "{rig}");
+        handset.set_service(intent(busy, false, None)).unwrap();
+        let report = bench.finish();
+        let intents = recorded_intents(report.log.records());
+        assert_eq!(
+            intents[2].1,
+            intent(busy, false, Some("*31")),
+            "what the menu showed"
+        );
+    }
+}
+
+#[test]
+fn log_lines_in_the_middle_of_everything_do_no_harm() {
+    let mut bench = open(CONSOLE, Habit::Chatty);
+    let mut handset = bench.handset("Anna").unwrap();
+    handset
+        .set_service(intent(Service::DoNotDisturb, true, None))
+        .unwrap();
+    assert_eq!(handset.go_idle().unwrap().lines.len(), 2);
+    assert_eq!(bench.finish().rig_error, None);
+}
+
+#[test]
+fn digits_are_dialled_in_one_go() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    bench.handset("Anna").unwrap().dial("*78").unwrap();
+    let keys: Vec<_> = bench
+        .log()
+        .records()
+        .iter()
+        .filter_map(|record| match &record.observation {
+            Observation::Key { key, .. } => Some(key.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(keys, ["*", "7", "8", "talk"]);
+}
+
+#[test]
+fn reported_and_read_displays_are_screens() {
+    for rig in [CONSOLE, WEB] {
+        let mut bench = open(rig, Habit::Good);
+        let mark = bench.last_seq();
+        bench.handset("Anna").unwrap().press("menu").unwrap();
+        bench.run_for(Duration::from_secs(1)).unwrap();
+        let screens = bench
+            .log()
+            .after(mark)
+            .iter()
+            .filter(|record| matches!(&record.observation, Observation::Screen(screen) if screen.view == View::Menu))
+            .count();
+        assert_eq!(screens, 2, "{rig}");
+        assert_eq!(bench.screen("Anna").unwrap().title, "Main Menu");
+    }
+}
+
+#[test]
+fn the_base_gets_its_file_and_the_record_holds_no_password() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    let found = bench.until_record(0, Duration::from_secs(1), |record| {
+        matches!(&record.observation, Observation::Provisioning { status: 200, path, .. }
+            if path == "/provisioning/7c2f80e0d605.xml")
+    });
+    assert!(found.unwrap().is_some());
+    let log = serde_json::to_string(bench.log().records()).unwrap();
+    assert!(log.contains("FeatureKeySyncActive") && !log.contains("wonderland"));
+}
+
+#[test]
+fn a_missing_menu_item_is_named_with_the_display() {
+    let mut bench = open(CONSOLE, Habit::NoItem);
+    let mut handset = bench.handset("Anna").unwrap();
+    let error = handset
+        .open_service_menu(Service::DoNotDisturb)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "handset 029e74a599: the item \"Do Not Disturb\" was expected, but the display shows \
+         \"Select Services\" [> Other] (Back | Select)"
+    );
+    assert!(
+        bench.run_for(Duration::from_secs(1)).is_ok(),
+        "the bench is not broken"
+    );
+}
+
+#[test]
+fn a_mute_console_breaks_the_bench_and_is_no_finding() {
+    let mut bench = open(CONSOLE, Habit::Mute);
+    let error = bench.handset("Anna").unwrap().read_screen().unwrap_err();
+    assert!(matches!(error, RigError::ConsoleSilent { .. }), "{error}");
+    assert_eq!(bench.run_for(Duration::from_secs(1)).unwrap_err(), error);
+    let report = bench.finish();
+    assert_eq!(report.rig_error, Some(error));
+    assert!(report.findings.is_empty());
+}
+
+#[test]
+fn an_occupied_web_interface_breaks_the_bench() {
+    let mut bench = open(WEB, Habit::Occupied);
+    let error = bench.handset("Anna").unwrap().read_screen().unwrap_err();
+    assert!(matches!(error, RigError::WebBusy { .. }), "{error}");
+}
+
+#[test]
+fn the_web_session_is_given_back() {
+    let mut bench = open(WEB, Habit::Good);
+    bench.handset("Anna").unwrap().read_screen().unwrap();
+    let report = bench.finish();
+    let logout = report.log.records().iter().any(|record| {
+        matches!(&record.observation, Observation::Web { direction: Direction::ToBase, line, .. }
+            if line == "POST /api/auth/logout")
+    });
+    assert!(logout);
+}
+
+#[test]
+fn a_panic_of_the_emulated_base_is_a_rig_error() {
+    let mut bench = open(CONSOLE, Habit::Panics);
+    let mut handset = bench.handset("Anna").unwrap();
+    let error = handset
+        .open_service_menu(Service::DoNotDisturb)
+        .unwrap_err();
+    assert!(error.to_string().contains("panicked"), "{error}");
+}
+
+#[test]
+fn a_base_that_ends_unasked_breaks_the_bench() {
+    let mut bench = open(CONSOLE, Habit::Ends);
+    let error = bench.handset("Anna").unwrap().press("menu").unwrap_err();
+    assert!(matches!(error, RigError::BaseGone { .. }), "{error}");
+}
+
+#[test]
+fn a_base_ends_when_asked() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    assert!(bench.shut_down_base(Duration::from_secs(5)).unwrap());
+    assert_eq!(bench.finish().rig_error, None);
+}
+
+#[test]
+fn a_restarted_base_is_logged_in_to_again() {
+    for rig in [CONSOLE, WEB] {
+        let mut bench = open(rig, Habit::Good);
+        bench.handset("Anna").unwrap().press("menu").unwrap();
+        bench.restart_base().unwrap();
+        let screen = bench.handset("Anna").unwrap().read_screen().unwrap();
+        assert_eq!(screen.view, View::Idle, "{rig}");
+        assert_eq!(bench.finish().rig_error, None);
+    }
+}
+
+#[test]
+fn a_console_of_a_base_without_power_is_missing() {
+    let mut bench = Bench::open(setup(CONSOLE, Habit::Good)).unwrap();
+    let error = bench.handset("Anna").unwrap().read_screen().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the rig has no console while the base is off"
+    );
+}
+
+#[test]
+fn time_passes_exactly_and_conditions_are_asked_at_once() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    bench.run_for(Duration::from_secs(3600)).unwrap();
+    assert_eq!(bench.now().as_micros(), 3_600_000_000);
+    assert!(bench.until(Duration::ZERO, |_| true).unwrap());
+    assert!(!bench.until(Duration::from_secs(1), |_| false).unwrap());
+    assert_eq!(bench.now().as_micros(), 3_601_000_000);
+}
+
+#[test]
+fn the_same_setup_gives_the_same_evidence_to_the_byte() {
+    let evidence = |seed| {
+        let mut setup = setup(CONSOLE, Habit::Chatty);
+        setup.seed = seed;
+        let mut bench = Bench::open(setup).unwrap();
+        bench.power_on().unwrap();
+        let mut handset = bench.handset("Anna").unwrap();
+        handset
+            .set_service(intent(Service::DoNotDisturb, true, None))
+            .unwrap();
+        serde_json::to_string(bench.finish().log.records()).unwrap()
+    };
+    assert_eq!(evidence(1), evidence(1));
+}
+
+#[test]
+fn the_evidence_file_holds_the_log() {
+    let folder = std::env::temp_dir().join(format!("bench-evidence-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("evidence.jsonl");
+    let mut setup = setup(CONSOLE, Habit::Good);
+    setup.evidence = Some(path.clone());
+    let mut bench = Bench::open(setup).unwrap();
+    bench.note("hello");
+    let report = bench.finish();
+    let loaded = evidence::log::Log::load(path).unwrap();
+    assert_eq!(loaded.records(), report.log.records());
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn an_evidence_file_that_cannot_be_written_is_named() {
+    let mut setup = setup(CONSOLE, Habit::Good);
+    setup.evidence = Some("/nowhere/at/all.jsonl".into());
+    let error = Bench::open(setup).err().unwrap().to_string();
+    assert!(
+        error.starts_with("evidence file /nowhere/at/all.jsonl"),
+        "{error}"
+    );
+}
