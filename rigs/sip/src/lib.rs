@@ -35,3 +35,4 @@ pub mod subscription;
 pub mod time;
 pub mod timer;
 pub mod transaction;
+pub mod typed;

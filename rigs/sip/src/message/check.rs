@@ -153,13 +153,9 @@ impl Check<'_> {
         let Some(top) = top.filter(|_| self.message.method().is_some()) else {
             return;
         };
-        let branch = top.parameter("branch").unwrap_or_default();
-        let unique = branch.strip_prefix("z9hG4bK");
-        if unique.is_none_or(str::is_empty) {
-            self.note(
-                "RFC 3261 §8.1.1.7",
-                "the topmost branch is not unique by RFC 3261",
-            );
+        // A branch without the prefix is one of RFC 2543, which is legal; the prefix alone is not.
+        if top.parameter("branch") == Some("z9hG4bK") {
+            self.note("RFC 3261 §8.1.1.7", "nothing unique in the topmost branch");
         }
     }
 
