@@ -14,3 +14,6 @@ pub mod provisioning;
 pub mod record;
 pub mod verdict;
 pub mod xml;
+
+/// Messages as the `sip` crate keeps them, for those who read evidence.
+pub use sip::message;

@@ -1,0 +1,171 @@
+//! The rules of the menu group: MENU-01, MENU-02, MENU-03. Which of them a wrong screen breaks says `display`.
+
+use super::display::Check;
+use super::patterns::Shown;
+use super::report::Need;
+use super::rule::{Moment, Rule, Tell, clock};
+use super::scene::Scene;
+use crate::record::{Service, View};
+use std::collections::BTreeMap;
+
+/// What a rule over screens needs.
+pub(super) const SCREENS: &[Need] = &[Need::Sip, Need::Provisioning, Need::Claim, Need::Screen];
+
+pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+    vec![
+        Box::new(Displayed {
+            requirement: "MENU-01",
+            trigger: |_, _| true,
+        }),
+        Box::new(NobodyElsesScreen::default()),
+        Box::new(Displayed {
+            requirement: "MENU-03",
+            trigger: |check, scene| {
+                let notice = scene
+                    .arrival(check.source)
+                    .and_then(|arrival| arrival.notice.as_ref());
+                check.view == View::Idle
+                    && check.changed
+                    && notice.is_some_and(|notice| notice.wishes.is_empty())
+            },
+        }),
+    ]
+}
+
+/// A requirement that screens keep or break, nothing else.
+pub(super) struct Displayed {
+    pub(super) requirement: &'static str,
+    /// Whether a screen that agrees exercises it.
+    pub(super) trigger: fn(&Check, &Scene) -> bool,
+}
+
+impl Rule for Displayed {
+    fn requirement(&self) -> &'static str {
+        self.requirement
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        SCREENS
+    }
+
+    fn claims(&self) -> &'static [&'static str] {
+        &["display."]
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        let Moment::Check(place) = moment else {
+            return;
+        };
+        let Some(check) = scene.checks.get(place) else {
+            return;
+        };
+        if check.wrong.is_none() && (self.trigger)(check, scene) {
+            tell.exercise();
+        }
+        tell_wrong(self, check, scene, tell);
+    }
+}
+
+/// Reports a wrong screen when it breaks this rule's requirement.
+pub(super) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &mut Tell) {
+    if let Some(wrong) = &check.wrong
+        && wrong.requirement == rule.requirement()
+    {
+        tell.exercise();
+        tell.find(rule, scene.now, wrong.text.clone(), &wrong.records);
+    }
+}
+
+/// MENU-02
+#[derive(Debug, Default)]
+struct NobodyElsesScreen {
+    /// What handsets without synchronisation showed last, and in which record.
+    shown: BTreeMap<(String, Service), (Shown, u64)>,
+}
+
+impl NobodyElsesScreen {
+    fn on_unsynced(&mut self, place: usize, scene: &Scene, tell: &mut Tell) {
+        let Some(screen) = scene.unsynced.get(place) else {
+            return;
+        };
+        for (service, shown) in &screen.shown {
+            let key = (screen.handset.clone(), *service);
+            let before = self.shown.insert(key, (shown.clone(), scene.seq));
+            let Some((before, seq)) = before else {
+                continue;
+            };
+            if before.active == shown.active || screen.worked {
+                continue;
+            }
+            let culprit = scene.arrivals.iter().rev().take(64).find(|arrival| {
+                arrival.seq > seq
+                    && arrival.notice.as_ref().is_some_and(|notice| {
+                        notice.line != Some(screen.line)
+                            && notice
+                                .reading
+                                .told_of(*service)
+                                .is_some_and(|told| told.active == Some(shown.active))
+                    })
+            });
+            if let Some(culprit) = culprit {
+                let text = format!(
+                    "handset {} follows no server, but {} changed on its screen at {}, as another account was told at {}",
+                    screen.handset,
+                    super::patterns::title(*service),
+                    clock(scene.now),
+                    clock(culprit.at)
+                );
+                tell.find(self, scene.now, text, &[culprit.seq, scene.seq]);
+            }
+        }
+    }
+}
+
+impl Rule for NobodyElsesScreen {
+    fn requirement(&self) -> &'static str {
+        "MENU-02"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        SCREENS
+    }
+
+    fn claims(&self) -> &'static [&'static str] {
+        &["display."]
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Boot => self.shown.clear(),
+            Moment::Provisioned(line) => {
+                self.shown
+                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(line));
+            }
+            Moment::Reply(place) => {
+                let Some(arrival) = scene.arrival(place) else {
+                    return;
+                };
+                let line = arrival.notice.as_ref().and_then(|notice| notice.line);
+                let told = arrival
+                    .notice
+                    .as_ref()
+                    .is_some_and(|notice| notice.reading.told().next().is_some());
+                let others = scene.displays.seen().any(|handset| {
+                    scene
+                        .line_of_handset(handset)
+                        .is_some_and(|other| Some(other) != line)
+                });
+                if arrival.replies.len() == 1 && arrival.accepted() && told && others {
+                    tell.exercise();
+                }
+            }
+            Moment::Check(place) => {
+                if let Some(check) = scene.checks.get(place) {
+                    tell_wrong(self, check, scene, tell);
+                }
+            }
+            Moment::UnsyncedScreen(place) => self.on_unsynced(place, scene, tell),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,365 @@
+//! The rules of the refresh group: REF-01, REF-02, REF-03.
+//!
+//! A refresh that comes too late breaks REF-02 when the server granted less than was asked for and the base follows its
+//! own figure, REF-01 else. Which one it is can be told only when the refresh comes at last, or never.
+
+use super::menu::{SCREENS, tell_wrong};
+use super::registration::user_of;
+use super::report::Need;
+use super::rule::{Deadlines, MILLISECOND, Moment, Rule, SECOND, SLACK, Tell, clock, span};
+use super::scene::Scene;
+use super::subscribe::subscribe;
+use super::traffic::Purpose;
+use std::collections::BTreeMap;
+
+/// How far ahead of the end a refresh is sent.
+const AHEAD: u64 = 2 * SECOND;
+/// Lives below this leave no window.
+const SHORTEST: u64 = 6 * SECOND;
+/// How often a base may subscribe that was not told a life.
+const UNTOLD: u64 = 30 * SECOND;
+
+pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+    vec![
+        Box::new(InTime {
+            requirement: "REF-01",
+            lives: Lives::default(),
+        }),
+        Box::new(InTime {
+            requirement: "REF-02",
+            lives: Lives::default(),
+        }),
+        Box::new(FullStateCounts),
+    ]
+}
+
+/// The life of a subscription that has to be renewed.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    subscription: usize,
+    line: usize,
+    from: u64,
+    until: u64,
+    seq: u64,
+    /// What the base had asked for.
+    requested: Option<u64>,
+}
+
+impl Life {
+    /// Whether less was granted than asked for.
+    fn is_shorter(&self) -> bool {
+        self.requested
+            .is_some_and(|requested| self.until - self.from < requested)
+    }
+
+    /// The requirement that a refresh at this time breaks, or that none by the end breaks.
+    fn broken(&self, at: Option<u64>) -> &'static str {
+        let own_figure = match (at, self.requested) {
+            (Some(at), Some(requested)) => at - self.from + SECOND >= requested / 2,
+            _ => true,
+        };
+        if self.is_shorter() && own_figure {
+            "REF-02"
+        } else {
+            "REF-01"
+        }
+    }
+}
+
+/// Lives and what became of them.
+#[derive(Debug, Default)]
+struct Lives {
+    due: Deadlines<Life>,
+    /// Lives whose refresh is overdue, by account.
+    overdue: BTreeMap<usize, Life>,
+}
+
+/// What the watch over lives found.
+enum Seen {
+    InTime,
+    Broken {
+        requirement: &'static str,
+        text: String,
+        records: Vec<u64>,
+    },
+}
+
+impl Lives {
+    fn on(&mut self, moment: Moment, scene: &Scene) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        match moment {
+            Moment::Boot => {
+                self.due.clear();
+                self.overdue.clear();
+            }
+            Moment::Provisioned(line) => {
+                self.due.retain(|life| life.line != line);
+                self.overdue.remove(&line);
+            }
+            Moment::Clock => {
+                while let Some((_, life)) = self.due.pass(scene.now) {
+                    if is_owed(&life, scene) {
+                        self.overdue.insert(life.line, life);
+                    }
+                }
+            }
+            Moment::End => {
+                for life in std::mem::take(&mut self.overdue).into_values() {
+                    seen.push(late(&life, None, scene));
+                }
+            }
+            Moment::Answer(place) => {
+                let request = scene.request(place);
+                let subscription = request.and_then(super::traffic::Request::subscription);
+                self.renew(subscription, scene);
+            }
+            Moment::Reply(place) => {
+                let notice = scene
+                    .arrival(place)
+                    .and_then(|arrival| arrival.notice.as_ref());
+                let shortened = notice.and_then(|notice| notice.subscription).filter(|at| {
+                    scene
+                        .subscription(*at)
+                        .is_some_and(|known| known.shortened.is_some())
+                });
+                self.renew(shortened, scene);
+            }
+            Moment::Request(_) => {
+                self.on_subscribe(moment, scene, &mut seen);
+            }
+            _ => {}
+        }
+        seen
+    }
+
+    /// Sets the deadline of a subscription anew.
+    fn renew(&mut self, subscription: Option<usize>, scene: &Scene) -> Option<()> {
+        let place = subscription?;
+        let known = scene.subscription(place)?;
+        let grant = known.grant.filter(|_| known.asking.is_none())?;
+        if known.ended.is_some() || known.unsubscribed.is_some() {
+            self.due.retain(|life| life.subscription != place);
+            return None;
+        }
+        let (until, seq) = (
+            known.expiry()?,
+            known.shortened.map_or(grant.seq, |(_, seq)| seq),
+        );
+        self.due.retain(|life| life.subscription != place);
+        if until >= grant.at + SHORTEST {
+            let life = Life {
+                subscription: place,
+                line: known.line,
+                from: grant.at,
+                until,
+                seq,
+                requested: grant.requested.map(|seconds| u64::from(seconds) * SECOND),
+            };
+            self.due.set(until - AHEAD + 20 * MILLISECOND, life);
+        }
+        None
+    }
+
+    fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
+        let (_, request, feature, line) = subscribe(moment, scene)?;
+        if let Some(life) = self.overdue.remove(&line) {
+            seen.push(late(&life, Some(request.at), scene));
+        }
+        let known = scene.subscription(feature.subscription)?;
+        self.due.retain(|life| life.line != line);
+        if request.repeats.is_some() || feature.purpose == Purpose::Unsubscribe {
+            return None;
+        }
+        if let Some(replaced) = feature.replaces {
+            let old = scene.subscription(replaced.subscription)?;
+            let grant = old.grant?;
+            let untold = grant.life.is_none() && request.at < grant.at + UNTOLD;
+            if (replaced.sound && grant.status != 202 && !request.reliable) || untold {
+                let text = format!(
+                    "{} began a new subscription at {} although the one granted at {} lives: a refresh stays in its dialog",
+                    user_of(scene, line),
+                    clock(request.at),
+                    clock(grant.at)
+                );
+                seen.push(Seen::Broken {
+                    requirement: if untold { "REF-02" } else { "REF-01" },
+                    text,
+                    records: vec![grant.seq, request.seq],
+                });
+            }
+            return None;
+        }
+        if feature.purpose != Purpose::Refresh || !feature.in_dialog {
+            return None;
+        }
+        let grant = known.grant?;
+        let Some(granted) = grant.life else {
+            if request.at < grant.at + UNTOLD && feature.settled {
+                let text = format!(
+                    "the 2xx at {} does not tell a life, but {} subscribed again at {}, within {}",
+                    clock(grant.at),
+                    user_of(scene, line),
+                    clock(request.at),
+                    span(UNTOLD)
+                );
+                seen.push(Seen::Broken {
+                    requirement: "REF-02",
+                    text,
+                    records: vec![grant.seq, request.seq],
+                });
+            } else {
+                seen.push(Seen::InTime);
+            }
+            return None;
+        };
+        seen.push(Seen::InTime);
+        if request.message.to_tag() != known.remote_tag.as_deref() {
+            seen.push(Seen::Broken {
+                requirement: "REF-01",
+                text: format!(
+                    "the refresh of {} at {} must stay in its dialog, but its To tag is {}",
+                    user_of(scene, line),
+                    clock(request.at),
+                    request.message.to_tag().unwrap_or("missing")
+                ),
+                records: vec![grant.seq, request.seq],
+            });
+        }
+        let half = granted / 2;
+        let early =
+            request.at + SLACK < grant.at + half && request.at + SLACK < known.plain_grant + half;
+        let refetched = scene.line(line).and_then(|line| line.refetched);
+        let refetched = refetched.is_some_and(|at| request.at <= at + 10 * SECOND);
+        if early
+            && feature.settled
+            && known.shortened.is_none()
+            && granted >= SHORTEST
+            && !refetched
+        {
+            seen.push(Seen::Broken {
+                requirement: "REF-01",
+                text: format!(
+                    "the subscription of {} was granted at {} for {}, but refreshed already at {}, before half of that",
+                    user_of(scene, line),
+                    clock(grant.at),
+                    span(granted),
+                    clock(request.at)
+                ),
+                records: vec![grant.seq, request.seq],
+            });
+        }
+        None
+    }
+}
+
+/// Whether the base still has to renew this life.
+fn is_owed(life: &Life, scene: &Scene) -> bool {
+    let registered = scene.line(life.line).is_some_and(|line| {
+        line.sync != Some(false)
+            && line.registering.is_none()
+            && line
+                .registration
+                .is_none_or(|binding| binding.is_live(scene.now))
+            && (line.registration.is_some() || line.first_registered.is_none())
+    });
+    let known = scene.subscription(life.subscription);
+    registered
+        && !scene.down
+        && known.is_some_and(|known| {
+            known.ended.is_none() && known.unsubscribed.is_none() && known.asking.is_none()
+        })
+}
+
+fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
+    let requested = match life.requested {
+        Some(requested) if life.is_shorter() => {
+            format!(" instead of the {} asked for", span(requested))
+        }
+        _ => String::new(),
+    };
+    let seen = at.map_or_else(
+        || "it was not refreshed at all".to_owned(),
+        |at| format!("it was refreshed only at {}", clock(at)),
+    );
+    Seen::Broken {
+        requirement: life.broken(at),
+        text: format!(
+            "the subscription of {} was granted at {} for {}{requested} and must be refreshed by {}, but {seen}",
+            user_of(scene, life.line),
+            clock(life.from),
+            span(life.until - life.from),
+            clock(life.until - AHEAD)
+        ),
+        records: vec![life.seq, scene.seq],
+    }
+}
+
+/// REF-01, REF-02
+struct InTime {
+    requirement: &'static str,
+    lives: Lives,
+}
+
+impl Rule for InTime {
+    fn requirement(&self) -> &'static str {
+        self.requirement
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        for seen in self.lives.on(moment, scene) {
+            match seen {
+                Seen::InTime => tell.exercise(),
+                Seen::Broken {
+                    requirement,
+                    text,
+                    records,
+                } if requirement == self.requirement => {
+                    tell.find(self, scene.now, text, &records);
+                }
+                Seen::Broken { .. } => {}
+            }
+        }
+    }
+}
+
+/// REF-03
+#[derive(Debug)]
+struct FullStateCounts;
+
+impl Rule for FullStateCounts {
+    fn requirement(&self) -> &'static str {
+        "REF-03"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        SCREENS
+    }
+
+    fn claims(&self) -> &'static [&'static str] {
+        &["display."]
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Reply(place) => {
+                let arrival = scene
+                    .arrival(place)
+                    .filter(|arrival| arrival.replies.len() == 1);
+                let notice = arrival
+                    .filter(|arrival| arrival.accepted())
+                    .and_then(|arrival| arrival.notice.as_ref());
+                if notice.is_some_and(|notice| {
+                    notice.refreshed && notice.reading.told().next().is_some()
+                }) {
+                    tell.exercise();
+                }
+            }
+            Moment::Check(place) => {
+                if let Some(check) = scene.checks.get(place) {
+                    tell_wrong(self, check, scene, tell);
+                }
+            }
+            _ => {}
+        }
+    }
+}

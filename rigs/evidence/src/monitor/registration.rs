@@ -1,0 +1,546 @@
+//! The rules of the registration group: REG-01, REG-02, REG-03, REG-05.
+
+use super::report::Need;
+use super::rule::{DISPLAY, Deadlines, Moment, Rule, SECOND, Tell, clock, span};
+use super::scene::Scene;
+use super::traffic::{Purpose, Request, digest, host, user};
+use crate::record::Service;
+use sip::message::Method;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How soon the first SUBSCRIBE follows what allows it.
+const PROMPT: u64 = 10 * SECOND;
+
+pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+    vec![
+        Box::new(OneCallIdPerBoot::default()),
+        Box::new(SubscribeFollowsRegistration::default()),
+        Box::new(SwitchedOffIsSilent::default()),
+        Box::new(OwnAddressOnly),
+    ]
+}
+
+/// Bindings and when they have to be renewed.
+#[derive(Debug, Default)]
+pub(super) struct Renewals {
+    due: Deadlines<Binding>,
+}
+
+/// A binding that a 2xx granted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Binding {
+    pub(super) line: usize,
+    pub(super) granted: u64,
+    pub(super) life: u64,
+    pub(super) seq: u64,
+}
+
+impl Renewals {
+    /// Takes a moment; the bindings that have run out without a REGISTER come back.
+    pub(super) fn on(&mut self, moment: Moment, scene: &Scene) -> Option<Binding> {
+        match moment {
+            Moment::Clock => return self.due.pass(scene.now).map(|(_, binding)| binding),
+            Moment::Boot => self.due.clear(),
+            Moment::Provisioned(line) => self.due.retain(|binding| binding.line != line),
+            Moment::Request(place) => {
+                let request = scene.request(place)?;
+                if request.method == Method::Register {
+                    self.due
+                        .retain(|binding| Some(binding.line) != request.line);
+                }
+            }
+            Moment::Answer(place) => {
+                let request = scene.request(place)?;
+                let answer = request.answer.as_ref()?;
+                let life = request.granted_seconds().filter(|seconds| *seconds > 0);
+                if request.method == Method::Register && request.granted() && !request.gives_up() {
+                    let life = life? * SECOND;
+                    let binding = Binding {
+                        line: request.line?,
+                        granted: answer.at,
+                        life,
+                        seq: answer.seq,
+                    };
+                    self.due.retain(|other| other.line != binding.line);
+                    self.due.set(answer.at + life, binding);
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+/// Whether the account's subscription was refused for good, which is the business of FAIL-03.
+pub(super) fn is_refused(scene: &Scene, line: usize) -> bool {
+    scene
+        .current(line)
+        .is_some_and(|(_, subscription)| matches!(subscription.refused, Some(403 | 489)))
+}
+
+/// REG-01
+#[derive(Debug, Default)]
+struct OneCallIdPerBoot {
+    last: BTreeMap<usize, usize>,
+    renewals: Renewals,
+}
+
+impl OneCallIdPerBoot {
+    fn on_register(&mut self, place: usize, scene: &Scene, tell: &mut Tell) {
+        let Some(request) = scene.request(place) else {
+            return;
+        };
+        let Some(line) = request.line.filter(|_| request.method == Method::Register) else {
+            return;
+        };
+        tell.exercise();
+        if let Some(text) = foreign_address(request, scene, line) {
+            tell.find(self, request.at, text, &[request.seq]);
+        }
+        let last = self.last.insert(line, place);
+        let Some(last) = last.and_then(|last| scene.request(last)) else {
+            return;
+        };
+        let records = [last.seq, request.seq];
+        let (before, now) = (last.message.call_id(), request.message.call_id());
+        if before != now {
+            if !last.gives_up() && !request.gives_up() {
+                let text = format!(
+                    "the REGISTERs of {} must keep one Call-ID until the base restarts: {before} at {}, {now} at {}",
+                    user_of(scene, line),
+                    clock(last.at),
+                    clock(request.at)
+                );
+                tell.find(self, request.at, text, &records);
+            }
+            return;
+        }
+        let elsewhere = last.destination != request.destination && last.cseq == request.cseq;
+        if request.cseq != last.cseq.wrapping_add(1) && !elsewhere {
+            let text = format!(
+                "the CSeq of the REGISTERs of {} must rise by one: {} at {}, then {} at {}",
+                user_of(scene, line),
+                last.cseq,
+                clock(last.at),
+                request.cseq,
+                clock(request.at)
+            );
+            tell.find(self, request.at, text, &records);
+        }
+    }
+}
+
+impl Rule for OneCallIdPerBoot {
+    fn requirement(&self) -> &'static str {
+        "REG-01"
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        if let Some(lapsed) = self.renewals.on(moment, scene)
+            && !is_refused(scene, lapsed.line)
+        {
+            let text = format!(
+                "the registration of {} was granted at {} for {}, but no REGISTER renewed it by {}",
+                user_of(scene, lapsed.line),
+                clock(lapsed.granted),
+                span(lapsed.life),
+                clock(lapsed.granted + lapsed.life)
+            );
+            tell.find(self, scene.now, text, &[lapsed.seq]);
+        }
+        match moment {
+            Moment::Boot => self.last.clear(),
+            Moment::Provisioned(line) => {
+                self.last.remove(&line);
+            }
+            Moment::Request(place) => self.on_register(place, scene, tell),
+            _ => {}
+        }
+    }
+}
+
+/// What is wrong with the addresses of a request that speaks for an account.
+fn foreign_address(request: &Request, scene: &Scene, line: usize) -> Option<String> {
+    let line = scene.line(line)?;
+    let message = &request.message;
+    let (from, to) = (message.from_uri()?, message.to_uri().unwrap_or_default());
+    let method = &request.method;
+    if user(from) != user(to) || !host(from).eq_ignore_ascii_case(host(to)) {
+        return Some(format!(
+            "a {method} must carry the account's address-of-record in From and To alike, but From is {from} and To is {to}"
+        ));
+    }
+    if scene.available.contains(&Need::Provisioning) && !line.provisioned && !line.deleted {
+        return Some(format!(
+            "a {method} speaks for {from}, but provisioning has no account {}",
+            line.user
+        ));
+    }
+    if !line.domain.is_empty() && !host(from).eq_ignore_ascii_case(host(&line.domain)) {
+        return Some(format!(
+            "a {method} speaks for {from}, but the account's domain is {}",
+            line.domain
+        ));
+    }
+    None
+}
+
+/// The account's name in findings.
+pub(super) fn user_of(scene: &Scene, line: usize) -> String {
+    scene
+        .line(line)
+        .map_or_else(String::new, |line| format!("account {}", line.user))
+}
+
+/// REG-02
+#[derive(Debug, Default)]
+struct SubscribeFollowsRegistration {
+    due: Deadlines<(usize, u64)>,
+    early: BTreeSet<usize>,
+}
+
+impl SubscribeFollowsRegistration {
+    fn on_subscribe(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) {
+        let Some(feature) = &request.feature else {
+            return;
+        };
+        let Some(line) = request.line else { return };
+        if feature.in_dialog || request.repeats.is_some() {
+            return;
+        }
+        let mut awaited = false;
+        self.due.retain(|(due, _)| {
+            awaited |= *due == line;
+            *due != line
+        });
+        if awaited {
+            tell.exercise();
+        }
+        let Some(known) = scene.line(line) else {
+            return;
+        };
+        if feature.purpose == Purpose::Unsubscribe || !scene.is_complete() {
+            return;
+        }
+        let text = if known.first_registered.is_none() {
+            if !self.early.insert(line) {
+                return;
+            }
+            format!(
+                "{} must register before it subscribes, but the SUBSCRIBE left at {} without any 2xx to a REGISTER",
+                user_of(scene, line),
+                clock(request.at)
+            )
+        } else {
+            let alive = known
+                .registration
+                .is_some_and(|binding| binding.is_live(scene.now.saturating_sub(SECOND)));
+            let refetched = known.refetched.is_some_and(|at| scene.now <= at + PROMPT);
+            if alive || refetched {
+                return;
+            }
+            format!(
+                "{} must not subscribe without a live registration, but the SUBSCRIBE left at {}",
+                user_of(scene, line),
+                clock(request.at)
+            )
+        };
+        tell.find(self, request.at, text, &[request.seq]);
+    }
+}
+
+impl Rule for SubscribeFollowsRegistration {
+    fn requirement(&self) -> &'static str {
+        "REG-02"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Sip, Need::Provisioning]
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Boot => {
+                self.due.clear();
+                self.early.clear();
+            }
+            Moment::Clock => {
+                while let Some((_, (line, seq))) = self.due.pass(scene.now) {
+                    let text = format!(
+                        "{} must subscribe within {} of its registration, but sent no SUBSCRIBE",
+                        user_of(scene, line),
+                        span(PROMPT)
+                    );
+                    tell.find(self, scene.now, text, &[seq]);
+                }
+            }
+            Moment::Provisioned(place) => {
+                self.due.retain(|(line, _)| *line != place);
+                let Some(line) = scene.line(place) else {
+                    return;
+                };
+                let live = line
+                    .registration
+                    .is_some_and(|binding| binding.is_live(scene.now));
+                if line.sync == Some(true) && live && !line.has_subscribed {
+                    self.due.set(scene.now + PROMPT, (place, scene.seq));
+                }
+            }
+            Moment::Answer(place) => {
+                let Some(request) = scene.request(place) else {
+                    return;
+                };
+                let Some(line) = request.line.filter(|_| request.method == Method::Register) else {
+                    return;
+                };
+                if request.granted() && request.gives_up() {
+                    self.due.retain(|(due, _)| *due != line);
+                } else if request.granted()
+                    && let Some(known) = scene.line(line)
+                    && known.first_registered == Some(scene.now)
+                    && known.sync == Some(true)
+                    && !known.has_subscribed
+                {
+                    self.due.set(scene.now + PROMPT, (line, scene.seq));
+                }
+            }
+            Moment::Request(place) => {
+                if let Some(request) = scene.request(place) {
+                    self.on_subscribe(request, scene, tell);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// REG-03
+#[derive(Debug, Default)]
+struct SwitchedOffIsSilent {
+    ever_on: BTreeSet<usize>,
+    /// The latest local wish of an account: when, which record.
+    wished: BTreeMap<usize, (u64, u64, String)>,
+    /// What must be shown locally: since when, on or off, which record.
+    local: BTreeMap<(String, Service), (u64, bool, u64)>,
+}
+
+impl SwitchedOffIsSilent {
+    fn on_request(&self, request: &Request, scene: &Scene, tell: &mut Tell) {
+        let Some(line) = request.line else { return };
+        let Some(known) = scene.line(line) else {
+            return;
+        };
+        if known.sync != Some(false) {
+            return;
+        }
+        if let Some(feature) = &request.feature {
+            let since = scene.now.saturating_sub(known.switched);
+            let ongoing = feature.in_dialog || request.repeats.is_some();
+            let grace = match (self.ever_on.contains(&line), ongoing) {
+                (false, _) => 0,
+                (true, false) => SECOND,
+                (true, true) => PROMPT,
+            };
+            if feature.purpose != Purpose::Unsubscribe && (since > grace || grace == 0) {
+                let text = format!(
+                    "feature key synchronisation is off for {}, but it sent a SUBSCRIBE at {}",
+                    user_of(scene, line),
+                    clock(request.at)
+                );
+                tell.find(self, request.at, text, &[request.seq]);
+            }
+            return;
+        }
+        let Some((at, seq, handset)) = self.wished.get(&line) else {
+            return;
+        };
+        let dialled = scene
+            .dialled
+            .get(handset)
+            .is_some_and(|dialled| dialled + 60 * SECOND > scene.now);
+        let telling = match request.method {
+            Method::Invite => !dialled,
+            Method::Info | Method::Message | Method::Publish => true,
+            _ => false,
+        };
+        if telling && scene.now <= at + 5 * SECOND {
+            let text = format!(
+                "feature key synchronisation is off for {}: a change in the menu at {} must stay local, but a {} left at {}",
+                user_of(scene, line),
+                clock(*at),
+                request.method,
+                clock(request.at)
+            );
+            tell.find(self, request.at, text, &[*seq, request.seq]);
+        }
+    }
+
+    fn on_screen(&mut self, place: usize, scene: &Scene, tell: &mut Tell) {
+        let Some(screen) = scene.unsynced.get(place) else {
+            return;
+        };
+        for (service, shown) in &screen.shown {
+            let key = (screen.handset.clone(), *service);
+            let Some(&(at, active, seq)) = self.local.get(&key) else {
+                continue;
+            };
+            if scene.now < at + DISPLAY {
+                continue;
+            }
+            self.local.remove(&key);
+            if shown.active == active {
+                tell.exercise();
+                continue;
+            }
+            let text = format!(
+                "without synchronisation {} must work locally: the user asked for {} at {}, but handset {} shows {} at {}",
+                super::patterns::title(*service),
+                on_or_off(active),
+                clock(at),
+                screen.handset,
+                on_or_off(shown.active),
+                clock(scene.now)
+            );
+            tell.find(self, scene.now, text, &[seq, scene.seq]);
+        }
+    }
+}
+
+const fn on_or_off(active: bool) -> &'static str {
+    if active { "on" } else { "off" }
+}
+
+impl Rule for SwitchedOffIsSilent {
+    fn requirement(&self) -> &'static str {
+        "REG-03"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Sip, Need::Provisioning]
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Boot => {
+                self.wished.clear();
+                self.local.clear();
+            }
+            Moment::Provisioned(place) => {
+                self.wished.remove(&place);
+                self.local
+                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(place));
+                if scene
+                    .line(place)
+                    .is_some_and(|line| line.sync == Some(true))
+                {
+                    self.ever_on.insert(place);
+                }
+            }
+            Moment::Answer(place) => {
+                let Some(request) = scene.request(place) else {
+                    return;
+                };
+                let line = request.line.and_then(|line| scene.line(line));
+                let fresh = line.is_some_and(|line| {
+                    line.sync == Some(false) && line.first_registered == Some(scene.now)
+                });
+                if fresh && request.method == Method::Register && request.granted() {
+                    tell.exercise();
+                }
+            }
+            Moment::Wish(place) => {
+                let Some(wish) = scene.wishes.get(place) else {
+                    return;
+                };
+                if wish.synced == Some(false) {
+                    tell.exercise();
+                    let service = wish.intent.service;
+                    self.wished
+                        .insert(wish.line, (wish.at, wish.seq, wish.handset.clone()));
+                    self.local.insert(
+                        (wish.handset.clone(), service),
+                        (wish.at, wish.intent.active, wish.seq),
+                    );
+                }
+            }
+            Moment::Request(place) => {
+                if let Some(request) = scene.request(place) {
+                    self.on_request(request, scene, tell);
+                }
+            }
+            Moment::UnsyncedScreen(place) => self.on_screen(place, scene, tell),
+            _ => {}
+        }
+    }
+}
+
+/// REG-05
+#[derive(Debug)]
+struct OwnAddressOnly;
+
+impl Rule for OwnAddressOnly {
+    fn requirement(&self) -> &'static str {
+        "REG-05"
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        let Moment::Request(place) = moment else {
+            return;
+        };
+        let Some(request) = scene.request(place) else {
+            return;
+        };
+        let (Some(feature), Some(line)) = (&request.feature, request.line) else {
+            return;
+        };
+        tell.exercise();
+        let mut wrong = foreign_address(request, scene, line);
+        let uri = request.message.request_uri().unwrap_or_default();
+        let own = scene.line(line).map_or("", |line| line.user.as_str());
+        if wrong.is_none() && !feature.in_dialog && request.message.to_tag().is_none() {
+            let domain = scene.line(line).map_or("", |line| host(&line.domain));
+            let elsewhere = !domain.is_empty() && !host(uri).eq_ignore_ascii_case(domain);
+            if user(uri) != Some(own) || elsewhere {
+                wrong = Some(format!(
+                    "the SUBSCRIBE of account {own} must be addressed to its own address-of-record, but its Request-URI is {uri}"
+                ));
+            }
+        }
+        if wrong.is_none() {
+            wrong = foreign_credentials(request, scene, line);
+        }
+        let current = scene.line(line).filter(|line| line.handsets.len() < 2);
+        let current = current.and_then(|line| line.current);
+        if wrong.is_none()
+            && feature.in_dialog
+            && feature.purpose != Purpose::Unsubscribe
+            && let Some(current) = current.filter(|current| *current != feature.subscription)
+            && let Some(second) = scene.subscription(current)
+            && second.is_live(scene.now)
+        {
+            wrong = Some(format!(
+                "account {own} has two subscriptions at once: it renews the one with Call-ID {} and has another with Call-ID {}",
+                request.message.call_id(),
+                second.call_id
+            ));
+        }
+        if let Some(text) = wrong {
+            tell.find(self, request.at, text, &[request.seq]);
+        }
+    }
+}
+
+fn foreign_credentials(request: &Request, scene: &Scene, line: usize) -> Option<String> {
+    let line = scene.line(line).filter(|line| !line.auth_name.is_empty())?;
+    let mut credentials = request
+        .message
+        .headers("Authorization")
+        .chain(request.message.headers("Proxy-Authorization"));
+    let name = credentials.find_map(|value| digest(value, "username"))?;
+    (name != line.auth_name).then(|| {
+        format!(
+            "the SUBSCRIBE of account {} carries the credentials of {name}, its own are those of {}",
+            line.user, line.auth_name
+        )
+    })
+}

@@ -1,0 +1,360 @@
+//! What the monitor knows at a point in time: accounts, traffic, subscriptions, wishes and what displays owe.
+//!
+//! It is built from records alone and judges nothing except whether a display agrees with the last accepted NOTIFY.
+//! Rules read it. A `base restarted` note clears what a base forgets with its power; a `base stopped` note does the
+//! same and excuses silence until the restart.
+
+use super::dialog::Subscription;
+use super::display::{Check, Displays, Unsynced};
+use super::report::Need;
+use super::rule::Moment;
+use super::traffic::{Arrival, Request};
+use super::wish::Wish;
+use crate::provisioning::{Account, Provisioning};
+use crate::record::{ClaimStatus, Intent, Observation, Record, Service};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// An account as it is seen on the wire: one address-of-record, one or more handsets.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    pub(super) user: String,
+    pub(super) auth_name: String,
+    pub(super) domain: String,
+    pub(super) handsets: Vec<String>,
+    /// Whether provisioning has it.
+    pub(super) provisioned: bool,
+    /// Provisioning had it and has it no more.
+    pub(super) deleted: bool,
+    /// The switch of feature key synchronisation, when it is known.
+    pub(super) sync: Option<bool>,
+    /// When the switch last changed.
+    pub(super) switched: u64,
+    /// When the account was last provisioned, changed or not.
+    pub(super) refetched: Option<u64>,
+    pub(super) registration: Option<Registration>,
+    /// When its first binding of this boot was granted.
+    pub(super) first_registered: Option<u64>,
+    /// When a REGISTER without final response was sent.
+    pub(super) registering: Option<u64>,
+    /// It has subscribed in this boot.
+    pub(super) has_subscribed: bool,
+    /// Its latest subscription.
+    pub(super) current: Option<usize>,
+}
+
+/// A binding as the registrar granted it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Registration {
+    pub(super) at: u64,
+    /// How long, in microseconds.
+    pub(super) life: Option<u64>,
+}
+
+impl Registration {
+    pub(super) fn is_live(&self, now: u64) -> bool {
+        self.life.is_none_or(|life| now < self.at + life)
+    }
+}
+
+/// Everything known.
+#[derive(Debug, Default)]
+pub(super) struct Scene {
+    pub(super) now: u64,
+    pub(super) seq: u64,
+    pub(super) boot: u32,
+    /// The base is switched off.
+    pub(super) down: bool,
+    /// The base has sent SIP since its boot.
+    pub(super) spoken: bool,
+    pub(super) available: BTreeSet<Need>,
+    pub(super) claims: BTreeMap<String, (String, ClaimStatus)>,
+    pub(super) lines: Vec<Line>,
+    pub(super) requests: Vec<Request>,
+    pub(super) arrivals: Vec<Arrival>,
+    pub(super) subscriptions: Vec<Subscription>,
+    pub(super) wishes: Vec<Wish>,
+    pub(super) checks: Vec<Check>,
+    pub(super) unsynced: Vec<Unsynced>,
+    pub(super) displays: Displays,
+    /// Handsets at which a call was begun by hand, and when.
+    pub(super) dialled: BTreeMap<String, u64>,
+    /// Call-IDs of other dialogs of the base.
+    pub(super) other_call_ids: BTreeSet<String>,
+    pub(super) request_places: BTreeMap<String, usize>,
+    pub(super) arrival_places: BTreeMap<String, usize>,
+    pub(super) dialogs: BTreeMap<(String, String), usize>,
+    pub(super) challenges: BTreeMap<String, usize>,
+    users: BTreeMap<String, usize>,
+    handsets: BTreeMap<String, usize>,
+}
+
+impl Scene {
+    /// Takes a record and says what happened.
+    pub(super) fn take(&mut self, record: &Record, moments: &mut Vec<Moment>) {
+        self.seq = record.seq;
+        match &record.observation {
+            Observation::Claim {
+                key, value, status, ..
+            } => {
+                self.available.insert(Need::Claim);
+                self.claims.insert(key.clone(), (value.clone(), *status));
+                self.displays.forget_patterns();
+            }
+            Observation::Key {
+                handset,
+                key,
+                intent,
+            } => self.take_key(handset, key, intent.as_ref(), moments),
+            Observation::Note { text } => {
+                if text.starts_with("base restarted") {
+                    self.down = false;
+                    self.reboot(moments);
+                } else if text.starts_with("base stopped") {
+                    self.down = true;
+                    self.reboot(moments);
+                }
+            }
+            Observation::Provisioning {
+                status, document, ..
+            } => {
+                if *status == 200
+                    && let Ok(file) = Provisioning::parse(document)
+                {
+                    self.available.insert(Need::Provisioning);
+                    self.provision(&file, moments);
+                }
+            }
+            Observation::Screen(screen) => {
+                self.available.insert(Need::Screen);
+                self.take_screen(screen, moments);
+            }
+            Observation::Sip(sip) => self.take_sip(sip, moments),
+            Observation::Console { .. }
+            | Observation::Fault { .. }
+            | Observation::Finding { .. }
+            | Observation::Step { .. }
+            | Observation::Web { .. } => {}
+        }
+        if !matches!(record.observation, Observation::Sip(_)) {
+            // Only a laboratory records anything but SIP, and a laboratory records every key.
+            self.available.insert(Need::Key);
+        }
+    }
+
+    /// Whether the log has seen the base boot, so that what it owns is known from the start.
+    pub(super) fn is_complete(&self) -> bool {
+        self.boot > 0 || self.available.contains(&Need::Provisioning)
+    }
+
+    /// Whether every wish of a user is on record.
+    pub(super) fn knows_keys(&self) -> bool {
+        self.available.contains(&Need::Key)
+    }
+
+    pub(super) fn claim(&self, key: &str) -> Option<&str> {
+        self.claims.get(key).map(|(value, _)| value.as_str())
+    }
+
+    pub(super) fn line(&self, place: usize) -> Option<&Line> {
+        self.lines.get(place)
+    }
+
+    pub(super) fn request(&self, place: usize) -> Option<&Request> {
+        self.requests.get(place)
+    }
+
+    pub(super) fn arrival(&self, place: usize) -> Option<&Arrival> {
+        self.arrivals.get(place)
+    }
+
+    pub(super) fn subscription(&self, place: usize) -> Option<&Subscription> {
+        self.subscriptions.get(place)
+    }
+
+    /// The latest subscription of an account, with its place.
+    pub(super) fn current(&self, line: usize) -> Option<(usize, &Subscription)> {
+        let place = self.lines.get(line)?.current?;
+        Some((place, self.subscriptions.get(place)?))
+    }
+
+    pub(super) fn line_of_handset(&self, handset: &str) -> Option<usize> {
+        self.handsets.get(handset).copied()
+    }
+
+    pub(super) fn line_of_user(&self, user: &str) -> Option<usize> {
+        self.users.get(user).copied()
+    }
+
+    /// The account with this user, made when it is new.
+    pub(super) fn line_for(&mut self, user: &str) -> usize {
+        if let Some(line) = self.users.get(user) {
+            return *line;
+        }
+        let place = self.lines.len();
+        self.lines.push(Line {
+            user: user.to_owned(),
+            ..Line::default()
+        });
+        self.users.insert(user.to_owned(), place);
+        place
+    }
+
+    fn reboot(&mut self, moments: &mut Vec<Moment>) {
+        self.boot += 1;
+        self.spoken = false;
+        self.request_places.clear();
+        self.arrival_places.clear();
+        self.challenges.clear();
+        self.other_call_ids.clear();
+        for line in &mut self.lines {
+            line.registration = None;
+            line.first_registered = None;
+            line.registering = None;
+            line.has_subscribed = false;
+            line.current = None;
+        }
+        for subscription in &mut self.subscriptions {
+            subscription.ended.get_or_insert(self.now);
+        }
+        for wish in &mut self.wishes {
+            wish.closed = true;
+        }
+        self.displays.forget_states();
+        moments.push(Moment::Boot);
+    }
+
+    fn provision(&mut self, file: &Provisioning, moments: &mut Vec<Moment>) {
+        let accounts = file.accounts();
+        let now = self.now;
+        for place in 0..self.lines.len() {
+            let Some(line) = self.lines.get_mut(place) else {
+                continue;
+            };
+            let kept = accounts.iter().any(|account| account.user == line.user);
+            if kept || !line.provisioned {
+                continue;
+            }
+            line.refetched = Some(now);
+            line.provisioned = false;
+            line.deleted = true;
+            line.switched = now;
+            line.sync = file.deletes_others.then_some(false);
+            line.handsets.clear();
+            self.handsets.retain(|_, owner| *owner != place);
+            moments.push(Moment::Provisioned(place));
+        }
+        for account in &accounts {
+            let place = self.line_for(&account.user);
+            if self.adopt(place, account) {
+                moments.push(Moment::Provisioned(place));
+            }
+        }
+    }
+
+    /// Gives an account what its provisioning says; whether that changes anything.
+    fn adopt(&mut self, place: usize, account: &Account) -> bool {
+        let now = self.now;
+        let moved = self
+            .handsets
+            .insert(account.handset.clone(), place)
+            .is_none_or(|before| before != place);
+        if moved {
+            for line in &mut self.lines {
+                line.handsets.retain(|handset| *handset != account.handset);
+            }
+        }
+        let Some(line) = self.lines.get_mut(place) else {
+            return false;
+        };
+        if moved {
+            line.handsets.push(account.handset.clone());
+        }
+        let sync = match (account.sync, line.provisioned) {
+            (Some(sync), _) => Some(sync),
+            (None, false) => Some(false),
+            // A parameter that vanishes from a later file may keep its value: nothing is known then.
+            (None, true) if line.sync == Some(false) => Some(false),
+            (None, true) => None,
+        };
+        let switched = sync != line.sync || !line.provisioned;
+        let changed = moved
+            || switched
+            || line.domain != account.domain
+            || line.auth_name != account.auth_name;
+        if switched {
+            line.switched = now;
+        }
+        line.sync = sync;
+        line.provisioned = true;
+        line.deleted = false;
+        line.refetched = Some(now);
+        line.domain.clone_from(&account.domain);
+        line.auth_name.clone_from(&account.auth_name);
+        changed
+    }
+
+    fn take_key(
+        &mut self,
+        handset: &str,
+        key: &str,
+        intent: Option<&Intent>,
+        moments: &mut Vec<Moment>,
+    ) {
+        self.displays.press(handset, key, intent.is_some());
+        if key == "talk" {
+            self.dialled.insert(handset.to_owned(), self.now);
+        }
+        let Some(intent) = intent else { return };
+        let Some(place) = self.line_of_handset(handset) else {
+            return;
+        };
+        let Some(line) = self.lines.get(place) else {
+            return;
+        };
+        let subscription = line.current.and_then(|at| self.subscriptions.get(at));
+        let free = self
+            .wishes
+            .iter()
+            .rev()
+            .take(32)
+            .all(|wish| wish.line != place || wish.closed || wish.superseded);
+        let sendable = line.sync == Some(true)
+            && free
+            && !self.down
+            && line
+                .registration
+                .is_some_and(|binding| binding.is_live(self.now))
+            && subscription.is_some_and(|subscription| {
+                subscription.is_live(self.now)
+                    && subscription.confirmed
+                    && subscription.asking.is_none()
+                    && subscription.awaits.is_none()
+            });
+        self.wishes.push(Wish {
+            seq: self.seq,
+            at: self.now,
+            handset: handset.to_owned(),
+            line: place,
+            intent: intent.clone(),
+            synced: line.sync,
+            sendable,
+            idle: self.displays.already_shows(handset, intent),
+            sent: Vec::new(),
+            superseded: false,
+            finals: None,
+            notified: false,
+            closed: line.sync != Some(true),
+            contradicted: false,
+        });
+        moments.push(Moment::Wish(self.wishes.len() - 1));
+    }
+
+    /// Whether a wish for this service of this handset has no answer yet.
+    pub(super) fn is_wished(&self, handset: &str, service: Service) -> bool {
+        self.wishes
+            .iter()
+            .rev()
+            .take(64)
+            .any(|wish| !wish.closed && wish.handset == handset && wish.intent.service == service)
+    }
+}

@@ -1,0 +1,680 @@
+//! How SIP records change the scene: requests and their answers, subscriptions, wishes on their way.
+
+use super::dialog::{Grant, Subscription};
+use super::notice::{Circumstances, Due, EventMatch, Notice, State};
+use super::rule::{DISPLAY, Moment, SECOND, TIMER_F};
+use super::scene::{Registration, Scene};
+use super::traffic::{Answer, Arrival, Copy, Feature, Purpose, Replaced, Reply, Request, user};
+use crate::body::{Asked, Device, Reading};
+use crate::monitor::report::Need;
+use crate::record::{Direction, Fate, Sip};
+use bytes::Bytes;
+use sip::message::{Message, Method};
+
+/// Responses that end a subscription when they answer a SUBSCRIBE within it (RFC 6665 §4.1.2.2).
+const ENDING: [u16; 13] = [
+    404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604,
+];
+
+/// Within this time after a challenge, a request of the same method is its repeat.
+const REPEAT: u64 = 5 * SECOND;
+
+impl Scene {
+    pub(super) fn take_sip(&mut self, sip: &Sip, moments: &mut Vec<Moment>) {
+        let outward = match (sip.direction, sip.fate) {
+            (Direction::FromBase, Fate::Sent) => true,
+            (Direction::ToBase, Fate::Delivered) => false,
+            _ => return,
+        };
+        self.available.insert(Need::Sip);
+        self.spoken |= outward;
+        let Ok(message) = Message::parse(Bytes::copy_from_slice(&sip.bytes)) else {
+            return;
+        };
+        match (outward, message.status()) {
+            (true, None) => self.sent(sip, message, moments),
+            (false, Some(status)) => self.answered(status, message, moments),
+            (false, None) => self.arrived(message, moments),
+            (true, Some(status)) => self.replied(sip, status, &message, moments),
+        }
+    }
+
+    fn sent(&mut self, sip: &Sip, message: Message, moments: &mut Vec<Moment>) {
+        let Some(method) = message.method().cloned() else {
+            return;
+        };
+        let Some((cseq, _)) = message.cseq() else {
+            return;
+        };
+        if method == Method::Ack {
+            return;
+        }
+        let place = key(&message, cseq, &method);
+        if let Some(&known) = self.request_places.get(&place) {
+            if let Some(request) = self.requests.get_mut(known) {
+                request.copies.push(Copy {
+                    seq: self.seq,
+                    at: self.now,
+                    identical: request.message.wire() == message.wire(),
+                });
+                moments.push(Moment::RequestCopy(known));
+            }
+            return;
+        }
+        let challenge = challenge_key(&message, &method);
+        let repeats = self.challenges.remove(&challenge).filter(|&before| {
+            let answer = self
+                .requests
+                .get(before)
+                .and_then(|request| request.answer.as_ref());
+            answer.is_some_and(|answer| self.now <= answer.at + REPEAT)
+        });
+        let featured = method == Method::Subscribe && self.is_featured(&message);
+        let line = match (
+            featured || method == Method::Register,
+            message.from_uri().and_then(user),
+        ) {
+            (true, Some(user)) => Some(self.line_for(user)),
+            (false, Some(user)) => self.line_of_user(user),
+            (_, None) => None,
+        };
+        let number = self.requests.len();
+        let feature = match line {
+            Some(line) if featured => Some(self.subscribe(line, number, &message, cseq, repeats)),
+            _ => None,
+        };
+        if !featured && matches!(method, Method::Register | Method::Invite) {
+            self.other_call_ids.insert(message.call_id().to_owned());
+        }
+        if method == Method::Register
+            && let Some(line) = line.and_then(|line| self.lines.get_mut(line))
+        {
+            line.registering = Some(self.now);
+        }
+        self.request_places.insert(place, number);
+        self.requests.push(Request {
+            seq: self.seq,
+            at: self.now,
+            message,
+            method,
+            cseq,
+            line,
+            reliable: sip.transport != "UDP",
+            destination: sip.destination,
+            copies: Vec::new(),
+            provisional: false,
+            answer: None,
+            repeats,
+            feature,
+        });
+        moments.push(Moment::Request(number));
+    }
+
+    /// Whether a SUBSCRIBE belongs to feature key synchronisation, be it ever so badly written.
+    fn is_featured(&self, message: &Message) -> bool {
+        let package = |text: &str| {
+            let package = text.split(';').next().unwrap_or_default().trim();
+            package.eq_ignore_ascii_case(super::PACKAGE)
+        };
+        let mut events = message.headers("Event").peekable();
+        if events.peek().is_none() {
+            let types = message
+                .header("Accept")
+                .into_iter()
+                .chain(message.header("Content-Type"));
+            let named = types.into_iter().any(|text| text.contains(super::PACKAGE));
+            return named || self.known_dialog(message).is_some();
+        }
+        events.any(package) || self.known_dialog(message).is_some()
+    }
+
+    fn known_dialog(&self, message: &Message) -> Option<usize> {
+        let tag = message.from_tag().unwrap_or_default();
+        let name = (message.call_id().to_owned(), tag.to_owned());
+        let place = *self.dialogs.get(&name)?;
+        let known = self.subscriptions.get(place)?;
+        (known.boot == self.boot).then_some(place)
+    }
+
+    fn subscribe(
+        &mut self,
+        line: usize,
+        request: usize,
+        message: &Message,
+        cseq: u32,
+        repeats: Option<usize>,
+    ) -> Feature {
+        let now = self.now;
+        let known = self.known_dialog(message);
+        let in_dialog = known
+            .and_then(|place| self.subscriptions.get(place))
+            .is_some_and(|known| known.grant.is_some() || known.confirmed);
+        let reading = Reading::of(message.header("Content-Type"), message.body());
+        let purpose = if message.expires() == Some(0) {
+            Purpose::Unsubscribe
+        } else if !message.body().is_empty() {
+            Purpose::Change
+        } else if in_dialog || (known.is_none() && message.to_tag().is_some()) {
+            Purpose::Refresh
+        } else {
+            Purpose::Initial
+        };
+        let settled = known
+            .and_then(|place| self.subscriptions.get(place))
+            .is_some_and(Subscription::is_settled);
+        let replaces = match known {
+            Some(_) => None,
+            None => self.replaced_by_new(line),
+        };
+        let place = known.unwrap_or_else(|| self.begin(line, message));
+        let inherited = repeats
+            .and_then(|before| self.requests.get(before))
+            .and_then(|before| before.feature.as_ref())
+            .and_then(|feature| feature.wish);
+        let wish = match (purpose, repeats) {
+            (Purpose::Change, None) => self.carry(line, request, &reading),
+            _ => inherited,
+        };
+        let mut previous_cseq = None;
+        if let Some(subscription) = self.subscriptions.get_mut(place) {
+            previous_cseq = known.map(|_| subscription.last_cseq);
+            subscription.last_cseq = cseq;
+            subscription.asking = Some(now);
+            subscription.awaits = Some(purpose);
+            if purpose == Purpose::Unsubscribe {
+                subscription.unsubscribed.get_or_insert(now);
+            }
+        }
+        Feature {
+            purpose,
+            subscription: place,
+            previous_cseq,
+            in_dialog,
+            settled,
+            replaces,
+            reading,
+            wish,
+        }
+    }
+
+    /// The subscription that a new one of this account puts an end to.
+    fn replaced_by_new(&self, line: usize) -> Option<Replaced> {
+        let (place, current) = self.current(line)?;
+        let line = self.lines.get(line)?;
+        if !current.is_live(self.now) {
+            return None;
+        }
+        let calm = line.refetched.is_none_or(|at| self.now > at + 10 * SECOND)
+            && line.registering.is_none()
+            && line
+                .registration
+                .is_some_and(|binding| binding.is_live(self.now));
+        Some(Replaced {
+            subscription: place,
+            sound: calm && current.confirmed && current.is_settled(),
+        })
+    }
+
+    /// A subscription that was not there before; the one before it is given up by that.
+    fn begin(&mut self, line: usize, message: &Message) -> usize {
+        let place = self.subscriptions.len();
+        let tag = message.from_tag().unwrap_or_default().to_owned();
+        let name = (message.call_id().to_owned(), tag);
+        self.subscriptions.push(Subscription {
+            line,
+            call_id: name.0.clone(),
+            boot: self.boot,
+            remote_tag: None,
+            confirmed: false,
+            last_cseq: 0,
+            asking: None,
+            grant: None,
+            plain_grant: 0,
+            shortened: None,
+            unsubscribed: None,
+            closed: false,
+            ended: None,
+            refused: None,
+            trouble: false,
+            awaits: None,
+            accepted_cseq: None,
+            seen_cseq: None,
+        });
+        self.dialogs.insert(name, place);
+        if let Some(line) = self.lines.get_mut(line) {
+            line.has_subscribed = true;
+            let before = line.current.replace(place);
+            if let Some(before) = before.and_then(|before| self.subscriptions.get_mut(before)) {
+                before.ended.get_or_insert(self.now);
+            }
+        }
+        place
+    }
+
+    /// The user's wish that a change carries: the one it fits best, the oldest one else.
+    fn carry(&mut self, line: usize, request: usize, reading: &Reading) -> Option<usize> {
+        let asked = reading.asked().next();
+        let service = asked.and_then(|asked| asked.service);
+        let earliest = self.wishes.len().saturating_sub(64);
+        let open: Vec<usize> = (earliest..self.wishes.len())
+            .filter(|&place| {
+                let wish = self.wishes.get(place);
+                wish.is_some_and(|wish| wish.line == line && wish.is_unsent())
+            })
+            .collect();
+        let fits = |place: &usize| {
+            let wish = self.wishes.get(*place)?;
+            (Some(wish.intent.service) == service).then_some(wish)
+        };
+        let chosen = open
+            .iter()
+            .rev()
+            .find(|place| {
+                fits(place)
+                    .is_some_and(|wish| asked.and_then(activation) == Some(wish.intent.active))
+            })
+            .or_else(|| open.iter().rev().find(|place| fits(place).is_some()))
+            .or_else(|| open.first())
+            .copied()
+            .or_else(|| self.retried(line, service))?;
+        let service = self.wishes.get(chosen).map(|wish| wish.intent.service);
+        for place in open {
+            if let Some(wish) = self.wishes.get_mut(place)
+                && place < chosen
+                && Some(wish.intent.service) == service
+            {
+                wish.superseded = true;
+                wish.closed = true;
+            }
+        }
+        let wish = self.wishes.get_mut(chosen)?;
+        wish.sent.push(request);
+        wish.finals = None;
+        Some(chosen)
+    }
+
+    /// A wish whose request failed in a way that lets the base send it once more.
+    fn retried(&self, line: usize, service: Option<crate::record::Service>) -> Option<usize> {
+        let (place, wish) = self
+            .wishes
+            .iter()
+            .enumerate()
+            .rev()
+            .take(64)
+            .find(|(_, wish)| {
+                wish.line == line && Some(wish.intent.service) == service && !wish.sent.is_empty()
+            })?;
+        let last = self.requests.get(*wish.sent.last()?)?;
+        let ended = self
+            .subscriptions
+            .get(last.subscription()?)
+            .is_some_and(|subscription| subscription.ended.is_some());
+        let failed = match wish.finals {
+            Some(408 | 423 | 481 | 500..=599) => true,
+            Some(_) => false,
+            None => ended || self.now >= last.at + TIMER_F,
+        };
+        (wish.sent.len() < 2 && failed).then_some(place)
+    }
+
+    fn answered(&mut self, status: u16, message: Message, moments: &mut Vec<Moment>) {
+        let Some((cseq, method)) = message.cseq() else {
+            return;
+        };
+        let Some(&place) = self.request_places.get(&key(&message, cseq, &method)) else {
+            return;
+        };
+        let now = self.now;
+        let Some(request) = self.requests.get_mut(place) else {
+            return;
+        };
+        if status < 200 {
+            request.provisional = true;
+            return;
+        }
+        if request.answer.is_some() {
+            return;
+        }
+        if matches!(status, 401 | 407) {
+            self.challenges
+                .insert(challenge_key(&message, &method), place);
+        }
+        request.answer = Some(Answer {
+            seq: self.seq,
+            at: now,
+            status,
+            message,
+        });
+        if method == Method::Register {
+            self.registered(place);
+        } else if request.feature.is_some() {
+            self.subscribed(place, status, moments);
+        }
+        moments.push(Moment::Answer(place));
+    }
+
+    fn registered(&mut self, place: usize) {
+        let now = self.now;
+        let Some(request) = self.requests.get(place) else {
+            return;
+        };
+        let Some(line) = request.line.and_then(|line| self.lines.get_mut(line)) else {
+            return;
+        };
+        line.registering = None;
+        if request.granted() {
+            if request.gives_up() {
+                line.registration = None;
+            } else {
+                line.registration = Some(Registration {
+                    at: now,
+                    life: request.granted_seconds().map(|seconds| seconds * SECOND),
+                });
+                line.first_registered.get_or_insert(now);
+            }
+        } else if !request.challenged() {
+            let current = line.current.and_then(|at| self.subscriptions.get_mut(at));
+            if let Some(current) = current {
+                current.trouble = true;
+            }
+        }
+    }
+
+    fn subscribed(&mut self, place: usize, status: u16, moments: &mut Vec<Moment>) {
+        let now = self.now;
+        let seq = self.seq;
+        let Some(request) = self.requests.get(place) else {
+            return;
+        };
+        let Some(feature) = &request.feature else {
+            return;
+        };
+        let (purpose, in_dialog, wish) = (feature.purpose, feature.in_dialog, feature.wish);
+        let Some(subscription) = self.subscriptions.get_mut(feature.subscription) else {
+            return;
+        };
+        subscription.asking = None;
+        match status {
+            200..=299 if purpose == Purpose::Unsubscribe => {}
+            200..=299 => {
+                subscription.grant = Some(Grant {
+                    at: now,
+                    seq,
+                    status,
+                    life: request.granted_seconds().map(|seconds| seconds * SECOND),
+                    requested: request.message.expires(),
+                });
+                if purpose != Purpose::Change {
+                    subscription.plain_grant = now;
+                }
+                subscription.shortened = None;
+                subscription.trouble = false;
+                if subscription.remote_tag.is_none() {
+                    let tag = request
+                        .answer
+                        .as_ref()
+                        .and_then(|answer| answer.message.to_tag());
+                    subscription.remote_tag = tag.map(str::to_owned);
+                }
+            }
+            401 | 407 => {}
+            423 => subscription.trouble = true,
+            _ if !in_dialog || ENDING.contains(&status) => {
+                subscription.refused = Some(status);
+                subscription.ended.get_or_insert(now);
+            }
+            _ => subscription.trouble = true,
+        }
+        if matches!(status, 401 | 407) {
+            return;
+        }
+        let wish_sent = request.seq;
+        if let Some(wish) = wish.and_then(|wish| self.wishes.get_mut(wish)) {
+            wish.finals = Some(status);
+            if status >= 300 || wish.notified {
+                wish.closed = true;
+                let handset = wish.handset.clone();
+                self.displays
+                    .unsettle(&handset, wish.intent.service, now + DISPLAY);
+                self.check_again(&handset, wish_sent, moments);
+            }
+        }
+    }
+
+    fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
+        let Some((cseq, method)) = message.cseq() else {
+            return;
+        };
+        let name = format!("{} {}", key(&message, cseq, &method), message.call_id());
+        if let Some(&known) = self.arrival_places.get(&name) {
+            if let Some(arrival) = self.arrivals.get_mut(known) {
+                arrival.copies.push((self.seq, self.now));
+                moments.push(Moment::ArrivalCopy(known));
+            }
+            return;
+        }
+        let place = self.arrivals.len();
+        let notice = (method == Method::Notify).then(|| self.notice(place, &message));
+        self.arrival_places.insert(name, place);
+        self.arrivals.push(Arrival {
+            seq: self.seq,
+            at: self.now,
+            message,
+            copies: Vec::new(),
+            replies: Vec::new(),
+            first_reply: Vec::new(),
+            boot: self.boot,
+            notice,
+        });
+        moments.push(Moment::Arrival(place));
+    }
+
+    fn notice(&mut self, place: usize, message: &Message) -> Notice {
+        let tag = message.to_tag().unwrap_or_default();
+        let name = (message.call_id().to_owned(), tag.to_owned());
+        let known = self.dialogs.get(&name).copied();
+        let known = known.filter(|&at| {
+            let subscription = self.subscriptions.get(at);
+            subscription.is_some_and(|subscription| subscription.boot == self.boot)
+        });
+        let subscription = known.and_then(|at| self.subscriptions.get(at));
+        let addressed = message.to_uri().and_then(user);
+        let line = subscription
+            .map(|subscription| subscription.line)
+            .or_else(|| self.line_of_user(addressed?));
+        let early = subscription.is_some_and(|subscription| subscription.asking.is_some());
+        let event = EventMatch::of(message);
+        let state = State::of(message);
+        let reading = Reading::of(message.header("Content-Type"), message.body());
+        let due = if self.down {
+            Due::Open
+        } else {
+            Due::of(&Circumstances {
+                now: self.now,
+                message,
+                event,
+                state: &state,
+                reading: &reading,
+                subscription,
+                complete: self.is_complete(),
+                early,
+            })
+        };
+        let own = line.and_then(|line| self.lines.get(line));
+        let own = Device::Text(own.map_or_else(String::new, |line| line.user.clone()));
+        let device_odd = reading.told().any(|told| told.device != own);
+        let notice = Notice {
+            line,
+            subscription: known,
+            due,
+            cseq: message.cseq().map(|(number, _)| number),
+            refreshed: subscription
+                .is_some_and(|subscription| subscription.awaits == Some(Purpose::Refresh)),
+            device_odd,
+            parameters: event == EventMatch::WithParameters,
+            after_202: subscription.is_some_and(Subscription::awaits_after_202),
+            wishes: Vec::new(),
+            shown: false,
+            state,
+            reading,
+        };
+        if let Some(subscription) = known.and_then(|at| self.subscriptions.get_mut(at)) {
+            subscription.seen_cseq = subscription.seen_cseq.max(notice.cseq);
+        }
+        if !matches!(due, Due::Refuse(_))
+            && let Some(line) = line.and_then(|line| self.lines.get(line))
+        {
+            for handset in &line.handsets {
+                for told in notice.reading.told() {
+                    self.displays.expect(handset, told.service, place);
+                }
+            }
+        }
+        notice
+    }
+
+    fn replied(&mut self, sip: &Sip, status: u16, message: &Message, moments: &mut Vec<Moment>) {
+        let Some((cseq, method)) = message.cseq() else {
+            return;
+        };
+        if status < 200 {
+            return;
+        }
+        let name = format!("{} {}", key(message, cseq, &method), message.call_id());
+        let Some(&place) = self.arrival_places.get(&name) else {
+            return;
+        };
+        let Some(arrival) = self.arrivals.get_mut(place) else {
+            return;
+        };
+        let first = arrival.replies.is_empty();
+        if first {
+            arrival.first_reply.clone_from(&sip.bytes);
+        }
+        let identical = arrival.first_reply == sip.bytes;
+        arrival.replies.push(Reply {
+            seq: self.seq,
+            at: self.now,
+            status,
+            identical,
+        });
+        if first && arrival.notice.is_some() {
+            if status / 100 == 2 {
+                self.accept(place, moments);
+            } else {
+                self.reject(place);
+            }
+        }
+        moments.push(Moment::Reply(place));
+    }
+
+    /// The base took a NOTIFY: what it says counts from now on, unless it should have been refused.
+    fn accept(&mut self, place: usize, moments: &mut Vec<Moment>) {
+        let now = self.now;
+        let Some(arrival) = self.arrivals.get_mut(place) else {
+            return;
+        };
+        let Some(notice) = &mut arrival.notice else {
+            return;
+        };
+        if matches!(notice.due, Due::Refuse(_)) {
+            return;
+        }
+        let Some(subscription) = notice
+            .subscription
+            .and_then(|at| self.subscriptions.get_mut(at))
+        else {
+            return;
+        };
+        subscription.confirmed = true;
+        subscription.remote_tag = arrival.message.from_tag().map(str::to_owned);
+        subscription.accepted_cseq = subscription.accepted_cseq.max(notice.cseq);
+        if arrival.at >= subscription.asking.unwrap_or(0) {
+            subscription.awaits = None;
+        }
+        if notice.state.terminated() {
+            subscription.closed = true;
+            subscription.ended.get_or_insert(now);
+        } else if let (Some(seconds), Some(expiry)) = (notice.state.expires, subscription.expiry())
+        {
+            let ends = arrival.at + seconds * SECOND;
+            if ends + 5 * SECOND < expiry {
+                subscription.shortened = Some((ends, arrival.seq));
+            }
+        }
+        let line = subscription.line;
+        let arrived = arrival.at;
+        let mut answered = Vec::new();
+        for (number, wish) in self.wishes.iter_mut().enumerate().rev().take(64) {
+            let Some(told) = notice.reading.told_of(wish.intent.service) else {
+                continue;
+            };
+            if wish.line != line || wish.closed {
+                continue;
+            }
+            let sent = wish.sent.last().and_then(|at| self.requests.get(*at));
+            match sent {
+                Some(sent) if sent.at <= arrived => {
+                    wish.notified = true;
+                    let other_number = wish.intent.number.is_some()
+                        && told.shown_number().is_some()
+                        && told.shown_number() != wish.intent.number.as_deref();
+                    wish.contradicted = told.active != Some(wish.intent.active) || other_number;
+                    answered.push(number);
+                    if wish.finals.is_some() || now >= sent.at + TIMER_F {
+                        wish.closed = true;
+                    }
+                }
+                Some(_) => {}
+                None if arrived > wish.at + 2 * SECOND => wish.closed = true,
+                None => {}
+            }
+        }
+        notice.wishes = answered;
+        self.apply(place, moments);
+    }
+
+    fn reject(&mut self, place: usize) {
+        let Some(notice) = self
+            .arrivals
+            .get(place)
+            .and_then(|arrival| arrival.notice.as_ref())
+        else {
+            return;
+        };
+        let refused = matches!(notice.due, Due::Refuse(_));
+        if let Some(subscription) = notice
+            .subscription
+            .and_then(|at| self.subscriptions.get_mut(at))
+        {
+            subscription.trouble |= !refused;
+            if notice.state.terminated() && !refused {
+                subscription.closed = true;
+                subscription.ended.get_or_insert(self.now);
+            }
+        }
+        self.displays.settle_unchanged(place, self.now + DISPLAY);
+    }
+}
+
+/// Whether a request for a change switches on, when it says so.
+pub(super) fn activation(asked: &Asked) -> Option<bool> {
+    let name = match asked.document.name.as_str() {
+        "SetDoNotDisturb" => "doNotDisturbOn",
+        _ => "activateForward",
+    };
+    match asked.document.child(name)?.text.trim() {
+        "true" => Some(true),
+        "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// The name of a transaction (RFC 3261 §17.1.3), with the CSeq for peers whose branches are not unique.
+fn key(message: &Message, cseq: u32, method: &Method) -> String {
+    format!("{} {cseq} {method}", message.branch().unwrap_or_default())
+}
+
+fn challenge_key(message: &Message, method: &Method) -> String {
+    format!("{method} {}", message.call_id())
+}
