@@ -233,14 +233,9 @@ impl Subscriber {
         let Some(wait) = self.policy.recheck_after else {
             return;
         };
-        if let State::Active {
-            refresh_at,
-            expires_at,
-            ..
-        } = &mut self.state
-        {
+        if let State::Active { refresh_at, .. } = &mut self.state {
             let at = refresh_at.map_or(now + wait, |planned| planned.min(now + wait));
-            *refresh_at = Some(at).filter(|at| *at < *expires_at);
+            *refresh_at = Some(at);
         }
     }
 

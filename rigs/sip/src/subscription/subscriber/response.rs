@@ -196,7 +196,7 @@ impl Subscriber {
                 .map(|delay| now + delay.max(asked)),
             _ => Some(now + floor.max(asked)),
         };
-        *refresh_at = next.filter(|next| next < expires_at);
+        *refresh_at = next;
     }
 
     fn on_unanswered(&mut self, now: Instant, outstanding: &Outstanding, failure: Failure) {

@@ -235,3 +235,37 @@ fn a_reason_that_is_read_otherwise_is_a_value() {
     table.terminate("terminated;reason=noresource");
     assert_eq!(table.initials().len(), 2);
 }
+
+#[test]
+fn a_notify_outweighs_a_2xx_that_was_lost() {
+    let mut table = Table::sound();
+    table.act(Subscriber::subscribe);
+    table.notify(&ACTIVE);
+    let lost = Failure::Timeout('F');
+    table.act(|subscriber, now| subscriber.handle_failure(now, lost));
+    assert!(table.subscriber.is_active());
+    assert_eq!(table.ends(), []);
+    assert_eq!(table.deadline, Some(at(1_440_000)));
+}
+
+#[test]
+fn a_subscription_that_came_about_ends_the_back_off() {
+    let mut table = Table::sound();
+    table.act(Subscriber::subscribe);
+    for wait in [30, 60] {
+        table.answer(503, &[]);
+        let now = table.now.as_micros() / 1_000_000;
+        table.until(now + wait);
+    }
+    table.answer(200, &[]);
+    table.notify(&ACTIVE);
+    table.terminate("terminated;reason=giveup");
+    assert_eq!(table.deadline, Some(table.now + seconds(30)));
+    table.until(130);
+    table.answer(200, &[]);
+    table.notify(&ACTIVE);
+    table.act(Subscriber::refresh);
+    table.answer(481, &[]);
+    table.answer(503, &[]);
+    assert_eq!(table.deadline, Some(table.now + seconds(30)));
+}
