@@ -35,6 +35,8 @@ pub struct Setup {
     pub factory: BaseFactory,
     /// The program that runs an emulated base in the wire laboratory (`lockstep`; it is given `base MODEL ..`).
     pub base_command: PathBuf,
+    /// What that program is given besides, such as a mutant.
+    pub base_arguments: Vec<String>,
     /// The evidence file to be written.
     pub evidence: Option<PathBuf>,
     /// The accounts, at the server and in the provisioning file.
@@ -120,7 +122,11 @@ fn wire_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
                 command: setup.base_command.clone(),
                 model: model.clone(),
                 mac: rig.mac.clone(),
-                arguments: vec!["--seed".into(), seeds.base.to_string().into()],
+                arguments: ["--seed".to_owned(), seeds.base.to_string()]
+                    .iter()
+                    .chain(&setup.base_arguments)
+                    .map(Into::into)
+                    .collect(),
             };
             (base, Ipv4Addr::LOCALHOST.into())
         }

@@ -18,10 +18,10 @@ use crate::dialect::{Algorithm, Dialect, Extent};
 use crate::fault::{Fault, FaultId, FaultPlan, LoadedFault, Subject};
 use crate::registrar::{Binding, Bindings, ExpiresPolicy};
 use crate::service::{Origin, ServiceState};
-use crate::watch::{Watch, WatchId};
+use crate::watch::{Watch, WatchId, Watches};
 use bytes::Bytes;
 use calls::{Call, CallId};
-use notify::Owed;
+use notify::{News, Owed};
 use sip::digest::{self, ChallengePolicy, Challenger, Qop};
 use sip::endpoint::{self, Endpoint, Indication, TransactionId};
 use sip::feature_event::{Service, Setting};
@@ -78,6 +78,10 @@ pub enum Lifetime {
 #[derive(Clone, Debug)]
 enum Job {
     AnswerCall(CallId),
+    /// Bindings of this account may be over.
+    ExpireBindings(String),
+    /// This subscription may be over.
+    ExpireWatch(WatchId),
     HangUp(CallId),
     /// A request that a fault delayed is looked at.
     Look {
@@ -108,7 +112,7 @@ pub struct AppServer {
     subscribe_expires: ExpiresPolicy,
     accounts: BTreeMap<String, Account>,
     bindings: BTreeMap<String, Bindings>,
-    watches: BTreeMap<WatchId, Watch>,
+    watches: Watches,
     /// The last subscription that ended, by account.
     ended: BTreeMap<String, Watch>,
     /// NOTIFYs on their way: whose, and which number.
@@ -152,7 +156,7 @@ impl AppServer {
             domain,
             accounts: BTreeMap::new(),
             bindings: BTreeMap::new(),
-            watches: BTreeMap::new(),
+            watches: Watches::default(),
             ended: BTreeMap::new(),
             notifies: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -210,10 +214,15 @@ impl AppServer {
         let Some(account) = self.accounts.get_mut(user) else {
             return false;
         };
+        let before = account.assigned(service).cloned();
         let differs = account.store(now, service, setting, origin);
-        if differs && account.assigned(service).is_some() {
-            let extent = self.dialect.notify.after_server_change.value;
-            self.notify_watchers(now, user, extent, &[service]);
+        if let Some(before) = before.filter(|_| differs) {
+            let news = News {
+                extent: self.dialect.notify.after_server_change.value,
+                services: vec![service],
+                before: vec![(service, before)],
+            };
+            self.tell(now, Duration::ZERO, user, &news, None);
         }
         differs
     }
@@ -246,7 +255,12 @@ impl AppServer {
             .get_mut(user)
             .is_some_and(|account| account.assign(service, assigned));
         if changed {
-            self.notify_watchers(now, user, Extent::FullState, &[]);
+            let news = News {
+                extent: Extent::FullState,
+                services: Vec::new(),
+                before: Vec::new(),
+            };
+            self.tell(now, Duration::ZERO, user, &news, None);
         }
         changed
     }
@@ -330,9 +344,8 @@ impl AppServer {
     /// The live subscriptions of an account, the oldest first.
     #[must_use]
     pub fn subscriptions(&self, user: &str) -> Vec<SubscriptionView> {
-        self.watches
-            .values()
-            .filter(|watch| watch.user() == user)
+        let mine = self.watches.of(user).into_iter();
+        mine.filter_map(|id| self.watches.get(id))
             .map(Watch::view)
             .collect()
     }
@@ -395,10 +408,6 @@ impl AppServer {
 
     fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
-        for bindings in self.bindings.values_mut() {
-            bindings.handle_timeout(now);
-        }
-        self.expire_watches(now);
         while let Some(entry) = self.jobs.first_entry() {
             if entry.key().0 > now {
                 break;
@@ -411,6 +420,12 @@ impl AppServer {
     fn carry_out(&mut self, now: Instant, job: Job) {
         match job {
             Job::AnswerCall(call) => self.answer_call(now, call),
+            Job::ExpireBindings(user) => {
+                if let Some(bindings) = self.bindings.get_mut(&user) {
+                    bindings.handle_timeout(now);
+                }
+            }
+            Job::ExpireWatch(watch) => self.expire_watch(now, watch),
             Job::HangUp(call) => self.hang_up(now, call),
             Job::Look {
                 transaction,
@@ -445,13 +460,6 @@ impl AppServer {
             Indication::Ack { .. } | Indication::Stray { .. } | Indication::Garbage { .. } => {}
         }
     }
-
-    fn deadline(&self) -> Option<Instant> {
-        let job = self.jobs.keys().next().map(|(at, _)| *at);
-        let bindings = self.bindings.values().filter_map(Bindings::deadline).min();
-        let watches = self.watches.values().filter_map(Watch::deadline).min();
-        [job, bindings, watches].into_iter().flatten().min()
-    }
 }
 
 impl Node for AppServer {
@@ -482,7 +490,8 @@ impl Node for AppServer {
                 }
                 endpoint::Output::Timeout(at) => {
                     return self.out.pop_front().unwrap_or_else(|| {
-                        Output::Timeout(at.into_iter().chain(self.deadline()).min())
+                        let job = self.jobs.keys().next().map(|(at, _)| *at);
+                        Output::Timeout(at.into_iter().chain(job).min())
                     });
                 }
             }

@@ -1,0 +1,196 @@
+//! A run folded from its evidence.
+//!
+//! Nothing here was told by the runner: the index says what was planned, the logs say what happened, the monitor is run
+//! over them again, and the verdict follows. So a killed run still has a report, and any report can be written again.
+
+use crate::index::{CaseEntry, RunIndex};
+use evidence::catalogue::RequirementId;
+use evidence::log::Log;
+use evidence::monitor::{Monitor, RuleReport};
+use evidence::record::{Observation, Record};
+use evidence::verdict::{Facts, Outcome, Verdict};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The note that ends the log of a case that ran to its end.
+pub const ENDED: &str = "scenario ended";
+
+/// A run with everything that its evidence says.
+#[derive(Debug)]
+pub struct Run {
+    /// The run's folder.
+    pub folder: PathBuf,
+    /// What was planned.
+    pub index: RunIndex,
+    /// All cases of the plan.
+    pub cases: Vec<Case>,
+}
+
+/// One case with everything that its evidence says.
+#[derive(Debug)]
+pub struct Case {
+    /// What was planned.
+    pub entry: CaseEntry,
+    /// What was observed.
+    pub records: Vec<Record>,
+    /// What each rule says.
+    pub rules: Vec<RuleReport>,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+impl Run {
+    /// Reads a run's folder and folds it.
+    ///
+    /// # Errors
+    /// When the index cannot be read. A log that cannot be read makes its case an error, not the run.
+    pub fn load(folder: &Path) -> io::Result<Self> {
+        let index = RunIndex::load(folder)?;
+        let cases = index
+            .cases
+            .iter()
+            .map(|entry| Case::load(folder, entry))
+            .collect();
+        Ok(Self {
+            folder: folder.to_owned(),
+            index,
+            cases,
+        })
+    }
+
+    /// The worst verdict, `not-run` for a run without cases.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let all = self.cases.iter().map(|case| case.outcome.verdict);
+        Verdict::worst(all).unwrap_or(Verdict::NotRun)
+    }
+
+    /// The process exit code: 1 a fail, 3 a rig error, 4 inconclusive, incomplete or nothing executed, else 0.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        let has = |wanted: Verdict| self.cases.iter().any(|case| case.outcome.verdict == wanted);
+        if has(Verdict::Fail) {
+            1
+        } else if has(Verdict::Error) {
+            3
+        } else if self.cases.is_empty()
+            || has(Verdict::Inconclusive)
+            || has(Verdict::NotRun)
+            || !self.idle_rigs().is_empty()
+        {
+            4
+        } else {
+            0
+        }
+    }
+
+    /// The rigs of the plan on which nothing was executed.
+    #[must_use]
+    pub fn idle_rigs(&self) -> Vec<&str> {
+        let idle = [Verdict::NotApplicable, Verdict::NotRun];
+        let mut rigs: BTreeMap<&str, bool> = BTreeMap::new();
+        for case in &self.cases {
+            let executed = !idle.contains(&case.outcome.verdict);
+            *rigs.entry(&case.entry.rig).or_default() |= executed;
+        }
+        rigs.into_iter()
+            .filter(|(_, executed)| !executed)
+            .map(|(rig, _)| rig)
+            .collect()
+    }
+}
+
+impl Case {
+    /// Reads the log of a case and folds it.
+    #[must_use]
+    pub fn load(folder: &Path, entry: &CaseEntry) -> Self {
+        let path = folder.join(entry.evidence());
+        if let Some(reason) = &entry.not_applicable {
+            return Self::without_log(entry, Outcome::not_applicable(reason));
+        }
+        if !path.exists() {
+            return Self::without_log(entry, Outcome::not_run("it was not started"));
+        }
+        match Log::load(&path) {
+            Ok(log) => Self::fold(entry, log.records().to_vec()),
+            Err(error) => {
+                let reason = format!("the evidence cannot be read: {error}");
+                let outcome = Outcome {
+                    verdict: Verdict::Error,
+                    reasons: vec![reason],
+                    assumed: Vec::new(),
+                };
+                Self::without_log(entry, outcome)
+            }
+        }
+    }
+
+    /// Folds the records of a case.
+    #[must_use]
+    pub fn fold(entry: &CaseEntry, records: Vec<Record>) -> Self {
+        let mut monitor = Monitor::new();
+        for record in &records {
+            monitor.observe(record);
+        }
+        let end = records.last().map_or(0, |record| record.at);
+        let rules = monitor.finish(end);
+        Self::with_rules(entry, records, rules)
+    }
+
+    /// Folds the records of a case with what the monitor said when it watched.
+    #[must_use]
+    pub fn with_rules(entry: &CaseEntry, records: Vec<Record>, rules: Vec<RuleReport>) -> Self {
+        let requirements: Vec<RequirementId> = entry
+            .requirements
+            .iter()
+            .filter_map(|id| id.parse().ok())
+            .collect();
+        let facts = Facts {
+            records: &records,
+            rules: &rules,
+            requirements: &requirements,
+            ..Facts::default()
+        };
+        let mut outcome = Outcome::fold(&facts);
+        if !records.iter().any(is_end) && outcome.verdict < Verdict::Inconclusive {
+            outcome.verdict = Verdict::Inconclusive;
+            outcome
+                .reasons
+                .push("the run was cut off before the scenario ended".to_owned());
+        }
+        Self {
+            entry: entry.clone(),
+            records,
+            rules,
+            outcome,
+        }
+    }
+
+    /// A case that the rig could not run.
+    #[must_use]
+    pub fn broken(entry: &CaseEntry, reason: &str) -> Self {
+        let reasons = vec![reason.to_owned()];
+        Self::without_log(
+            entry,
+            Outcome {
+                verdict: Verdict::Error,
+                reasons,
+                assumed: Vec::new(),
+            },
+        )
+    }
+
+    fn without_log(entry: &CaseEntry, outcome: Outcome) -> Self {
+        Self {
+            entry: entry.clone(),
+            records: Vec::new(),
+            rules: Vec::new(),
+            outcome,
+        }
+    }
+}
+
+fn is_end(record: &Record) -> bool {
+    matches!(&record.observation, Observation::Note { text } if text == ENDED)
+}

@@ -1,0 +1,63 @@
+//! JUnit XML for CI servers: one test case a case of the plan, exactly once each.
+//!
+//! A `fail` is a failure; an `error` is an error; what was not run, does not apply, or could not be decided is skipped
+//! with its reason, because JUnit has no other word for it: the exit code and the HTML report have.
+
+use crate::fold::{Case, Run};
+use evidence::record::Record;
+use evidence::verdict::Verdict;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The run as JUnit XML.
+///
+/// # Errors
+/// When the XML cannot be written.
+pub fn write(run: &Run) -> Result<String, quick_junit::SerializeError> {
+    let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
+    for case in &run.cases {
+        let name = format!(
+            "{} [{} {}]",
+            case.entry.feature, case.entry.rig, case.entry.lab
+        );
+        let suite = suites
+            .entry(name.clone())
+            .or_insert_with(|| TestSuite::new(name));
+        suite.add_test_case(test_case(case));
+    }
+    let mut report = Report::new(format!("lockstep {}", run.index.run));
+    report.add_test_suites(suites.into_values());
+    report.to_string()
+}
+
+fn test_case(case: &Case) -> TestCase {
+    let reasons = &case.outcome.reasons;
+    let mut test = TestCase::new(case.entry.scenario.clone(), status(case));
+    test.set_classname(case.entry.id.clone());
+    test.set_time(lab_time(&case.records));
+    if !matches!(case.outcome.verdict, Verdict::Pass) && !reasons.is_empty() {
+        test.set_system_out(reasons.join("\n"));
+    }
+    test
+}
+
+fn status(case: &Case) -> TestCaseStatus {
+    let first = case.outcome.reasons.first().cloned().unwrap_or_default();
+    let mut status = match case.outcome.verdict {
+        Verdict::Pass => return TestCaseStatus::success(),
+        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::Inconclusive | Verdict::NotApplicable | Verdict::NotRun | Verdict::Waived => {
+            TestCaseStatus::skipped()
+        }
+    };
+    status
+        .set_type(case.outcome.verdict.as_str())
+        .set_message(first);
+    status
+}
+
+fn lab_time(records: &[Record]) -> Duration {
+    Duration::from_micros(records.last().map_or(0, |record| record.at))
+}

@@ -1,0 +1,209 @@
+//! The command line.
+//!
+//! `lockstep` alone is `lockstep run`. Words that people know from other test tools mean what they mean there.
+
+use bench::rig::LabKind;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use cucumber::gherkin::tagexpr::TagOperation;
+use regex::Regex;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// Conformance tests for feature key synchronisation on DECT base stations.
+///
+/// Exit codes: 0 all pass, 1 a base is wrong, 2 usage or configuration, 3 the rig could not work, 4 inconclusive,
+/// incomplete, or nothing executed for something selected.
+#[derive(Debug, Parser)]
+#[command(name = "lockstep", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do; `run` when nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The options of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the features on the rigs named (default: every emulated rig).
+    Run(RunArgs),
+    /// Show what would run, without touching anything.
+    List(ListArgs),
+    /// An emulated base on its own, on real sockets, configured by a provisioning file.
+    Base(BaseArgs),
+    /// The mock application server on its own, on real sockets, with a control API.
+    Server(ServerArgs),
+}
+
+/// Which laboratory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LabArg {
+    /// In memory, on lab time.
+    Virtual,
+    /// Real sockets and serial lines, on wall time.
+    Wire,
+    /// All scenarios in the virtual laboratory and the @wire ones in the wire laboratory.
+    #[default]
+    Both,
+}
+
+impl LabArg {
+    /// The laboratories that it means.
+    #[must_use]
+    pub fn kinds(self) -> Vec<LabKind> {
+        match self {
+            Self::Virtual => vec![LabKind::Virtual],
+            Self::Wire => vec![LabKind::Wire],
+            Self::Both => vec![LabKind::Virtual, LabKind::Wire],
+        }
+    }
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ColorArg {
+    /// On a terminal, unless NO_COLOR is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// How to print a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    /// One line a case.
+    #[default]
+    Text,
+    /// One JSON array.
+    Json,
+}
+
+/// What to select.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SelectArgs {
+    /// Rig files, or names of rig files under `rigs/`. Default: every `rigs/emulated-*.toml`.
+    #[arg(value_name = "RIG")]
+    pub rigs: Vec<String>,
+    /// Which laboratory.
+    #[arg(long, value_enum, default_value_t)]
+    pub lab: LabArg,
+    /// Only scenarios whose tags satisfy this expression, such as `@wire and not @REQ-NOT-04`.
+    #[arg(long, value_name = "EXPR")]
+    pub tags: Option<TagOperation>,
+    /// Only scenarios whose name or identifier matches this regular expression.
+    #[arg(long, value_name = "REGEX")]
+    pub name: Option<Regex>,
+    /// The folder of feature files, or one file.
+    #[arg(long, value_name = "PATH", default_value = "features")]
+    pub features: PathBuf,
+}
+
+/// Options of `run`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct RunArgs {
+    /// What to select.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// The run's seed; the same seed gives the same evidence in the virtual laboratory.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Where to write the run. Default: a new folder under `reports/out`.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Start nothing new after the first case that does not pass.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// How many virtual cases at once. Default: one a core.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Run the emulated base with this mutant (name or file): it should be caught.
+    #[arg(long, value_name = "MUTANT")]
+    pub mutant: Option<String>,
+    /// Print only what did not pass, and the end.
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// When to colour.
+    #[arg(long, value_enum, default_value_t)]
+    pub color: ColorArg,
+}
+
+/// Options of `list`.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// What to select.
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ListFormat,
+}
+
+/// Options of `base`.
+#[derive(Clone, Debug, Args)]
+pub struct BaseArgs {
+    /// The model: a name such as `n870`, or a model file.
+    pub model: String,
+    /// The provisioning: a file, or a URL to which `/<mac>.xml` is appended.
+    #[arg(long, value_name = "FILE|URL")]
+    pub provisioning: String,
+    /// The address for SIP.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    pub bind: IpAddr,
+    /// The SIP port, 0 for any free one.
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+    /// The serial console: `pty`, or `tcp://IP:PORT`.
+    #[arg(long, value_name = "pty|tcp://IP:PORT")]
+    pub console: Option<String>,
+    /// The web API.
+    #[arg(long, value_name = "IP:PORT")]
+    pub web: Option<SocketAddr>,
+    /// The MAC address, twelve hexadecimal digits.
+    #[arg(long, default_value = "7c2f80e0d605")]
+    pub mac: String,
+    /// The seed of tags, branches and jitter.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// A mutant: name or file.
+    #[arg(long)]
+    pub mutant: Option<String>,
+}
+
+/// Options of `server`.
+#[derive(Clone, Debug, Args)]
+pub struct ServerArgs {
+    /// The dialect: a name such as `broadsoft`, or a dialect file.
+    pub dialect: String,
+    /// A user and its password; once for each user.
+    #[arg(long = "user", value_name = "NAME:PASSWORD", required = true)]
+    pub users: Vec<String>,
+    /// The address for SIP.
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5060")]
+    pub bind: SocketAddr,
+    /// The transports.
+    #[arg(long, value_delimiter = ',', default_value = "udp")]
+    pub transport: Vec<TransportArg>,
+    /// The domain of the users' addresses of record. Default: any.
+    #[arg(long)]
+    pub domain: Option<String>,
+    /// The control API: Xsi-Actions and /control/faults.
+    #[arg(long, value_name = "IP:PORT")]
+    pub control: Option<SocketAddr>,
+    /// The seed of tags, branches and nonces.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// A SIP transport.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TransportArg {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+}

@@ -1,0 +1,37 @@
+//! `lockstep base`: an emulated base on its own.
+
+use super::UsageError;
+use crate::cli::BaseArgs;
+use firmware_stubs::shell::{self, ShellOptions};
+use std::io::Write;
+use std::net::SocketAddr;
+
+/// Runs an emulated base until SIGTERM; `ready` gets one JSON line when it is ready.
+///
+/// # Errors
+/// When a word is wrong or an address cannot be bound.
+pub fn base(args: &BaseArgs, ready: &mut (impl Write + Send)) -> Result<(), UsageError> {
+    let shell_error = |error: &dyn std::fmt::Display| UsageError::Shell(error.to_string());
+    let console = args.console.as_deref().map(str::parse).transpose();
+    let is_mac = args.mac.len() == 12 && args.mac.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !is_mac {
+        let words = format!(
+            "`{}` is not a MAC address: expected 12 hexadecimal digits",
+            args.mac
+        );
+        return Err(UsageError::Words(words));
+    }
+    let options = ShellOptions {
+        model: super::model(&args.model)?,
+        mutant: args.mutant.as_deref().map(super::mutant).transpose()?,
+        mac: args.mac.to_ascii_lowercase(),
+        provisioning: args.provisioning.clone(),
+        sip: SocketAddr::new(args.bind, args.port),
+        console: console.map_err(|error| shell_error(&error))?,
+        web: args.web,
+        seed: args.seed,
+    };
+    shell::run(options, ready)
+        .map(|_| ())
+        .map_err(|error| shell_error(&error))
+}

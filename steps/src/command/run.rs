@@ -1,0 +1,279 @@
+//! `lockstep run`: runs a plan, tells how it goes, and writes the reports.
+
+use super::UsageError;
+use crate::cli::{ColorArg, RunArgs};
+use crate::opener::Benches;
+use crate::plan::{Decision, Plan};
+use crate::suite::{Opener, Pass, entry_of};
+use bench::rig::LabKind;
+use evidence::verdict::Verdict;
+use reports::console::{Console, Ended, Style};
+use reports::fold::{self, Run};
+use reports::index::RunIndex;
+use std::cell::RefCell;
+use std::fs;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How many wire cases at once: they mostly wait, but each is a process, a pty and a few sockets.
+const WIRE_JOBS: usize = 12;
+
+/// Where runs go.
+const OUT: &str = "reports/out";
+
+/// Runs what the arguments select. Gives the exit code.
+///
+/// # Errors
+/// When the run cannot begin, or its folder cannot be written.
+pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> {
+    let rigs = super::rigs(&args.select)?;
+    let plan = Arc::new(super::plan(&args.select, &rigs)?);
+    let begun = wall_seconds();
+    let (folder, name) = make_folder(args.out.as_deref(), begun)?;
+    let mut index = RunIndex {
+        v: 1,
+        run: name,
+        lockstep: env!("CARGO_PKG_VERSION").to_owned(),
+        seed: args.seed,
+        started: begun,
+        ended: None,
+        mutant: args.mutant.clone(),
+        cases: plan.cases.iter().map(entry_of).collect(),
+    };
+    let unwritable = |source| UsageError::Unreadable {
+        what: "run folder",
+        path: folder.clone(),
+        source,
+    };
+    index.save(&folder).map_err(unwritable)?;
+    let program = std::env::current_exe().map_err(unwritable)?;
+    let benches = Benches::new(
+        &rigs,
+        args.seed,
+        Some(&folder),
+        &program,
+        args.mutant.as_deref(),
+    )?;
+    let total = u64::try_from(plan.cases.len()).unwrap_or(u64::MAX);
+    let console = Rc::new(RefCell::new(Console::new(out, style(args), total)));
+    tell_unexecuted(&plan, &console);
+    let start = now();
+    let lines = execute(&plan, args, Arc::new(benches), &console)?;
+    index.ended = Some(wall_seconds());
+    index.save(&folder).map_err(unwritable)?;
+    let took = start.elapsed();
+    let run = Run::load(&folder).map_err(unwritable)?;
+    let errors = reports::write_all(&run);
+    point_latest(&folder);
+    let mut lines = lines;
+    lines.extend(
+        errors
+            .iter()
+            .map(|error| format!("report: {}", chain(error))),
+    );
+    lines.extend(unexecuted_rigs(&run));
+    lines.push(format!("report: {}", folder.join("report.html").display()));
+    let _ = console.borrow_mut().finish(&lines, took);
+    let code = run.exit_code();
+    // A report that cannot be written is the rig's fault, and never hides a fail.
+    Ok(if code == 0 && !errors.is_empty() {
+        3
+    } else {
+        code
+    })
+}
+
+fn execute<W: Write + 'static>(
+    plan: &Arc<Plan>,
+    args: &RunArgs,
+    opener: Arc<dyn Opener>,
+    console: &Rc<RefCell<Console<W>>>,
+) -> Result<Vec<String>, UsageError> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| UsageError::Shell(format!("cannot start a runtime: {error}")))?;
+    let mut lines = Vec::new();
+    let failed = Rc::new(RefCell::new(false));
+    for lab in args.select.lab.kinds() {
+        if args.fail_fast && *failed.borrow() {
+            continue;
+        }
+        let jobs = match lab {
+            LabKind::Virtual => args.jobs.unwrap_or(cores),
+            LabKind::Wire => args.jobs.unwrap_or(WIRE_JOBS),
+        };
+        let pass = Pass {
+            plan,
+            lab,
+            jobs,
+            fail_fast: args.fail_fast,
+            opener: Arc::clone(&opener),
+        };
+        let count = Rc::new(RefCell::new(0_u32));
+        let start = now();
+        let (console, counted, bad) = (Rc::clone(console), Rc::clone(&count), Rc::clone(&failed));
+        runtime.block_on(pass.run(move |case| {
+            *counted.borrow_mut() += 1;
+            if case.outcome.verdict > Verdict::Waived {
+                *bad.borrow_mut() = true;
+            }
+            tell(&console, &case);
+        }));
+        let count = *count.borrow();
+        if count > 0 {
+            lines.push(cost(lab, count, start.elapsed(), jobs.min(cores)));
+        }
+    }
+    Ok(lines)
+}
+
+/// What a case of this laboratory cost.
+fn cost(lab: LabKind, count: u32, took: Duration, cores: usize) -> String {
+    let seconds = took.as_secs_f64();
+    match lab {
+        LabKind::Virtual => {
+            let each = seconds * 1000.0 * cores as f64 / f64::from(count);
+            format!(
+                "virtual laboratory: {count} cases in {seconds:.2} s, {each:.2} ms of a core each"
+            )
+        }
+        LabKind::Wire => format!("wire laboratory: {count} cases in {seconds:.1} s"),
+    }
+}
+
+fn tell<W: Write>(console: &Rc<RefCell<Console<W>>>, case: &fold::Case) {
+    let place = format!("{}:{}", case.entry.file, case.entry.line);
+    let ended = Ended {
+        verdict: case.outcome.verdict,
+        id: &case.entry.id,
+        scenario: &case.entry.scenario,
+        place: &place,
+        reasons: &case.outcome.reasons,
+    };
+    // A closed pipe must not stop the run: the evidence is on disk.
+    let _ = console.borrow_mut().ended(&ended);
+}
+
+fn tell_unexecuted<W: Write>(plan: &Plan, console: &Rc<RefCell<Console<W>>>) {
+    for case in &plan.cases {
+        if let Decision::NotApplicable(reason) = &case.decision {
+            let outcome = evidence::verdict::Outcome::not_applicable(reason);
+            let case = fold::Case {
+                entry: entry_of(case),
+                records: Vec::new(),
+                rules: Vec::new(),
+                outcome,
+            };
+            tell(console, &case);
+        }
+    }
+}
+
+/// A rig that was selected and on which nothing was executed: its silence is no pass.
+fn unexecuted_rigs(run: &Run) -> Vec<String> {
+    run.idle_rigs()
+        .into_iter()
+        .map(|rig| format!("nothing was executed on {rig}"))
+        .collect()
+}
+
+fn style(args: &RunArgs) -> Style {
+    let terminal = io::stdout().is_terminal();
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let color = match args.color {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto => terminal && !no_color,
+    };
+    Style {
+        color,
+        bar: terminal && !args.quiet,
+        quiet: args.quiet,
+    }
+}
+
+fn make_folder(wanted: Option<&Path>, begun: u64) -> Result<(PathBuf, String), UsageError> {
+    let unwritable = |path: &Path, source| UsageError::Unreadable {
+        what: "run folder",
+        path: path.to_owned(),
+        source,
+    };
+    if let Some(folder) = wanted {
+        if folder.join(reports::index::FILE).exists() {
+            let words = format!(
+                "{} holds a run already: choose another --out",
+                folder.display()
+            );
+            return Err(UsageError::Words(words));
+        }
+        fs::create_dir_all(folder).map_err(|source| unwritable(folder, source))?;
+        let name = folder
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        return Ok((folder.to_owned(), name.unwrap_or_else(|| "run".to_owned())));
+    }
+    let parent = Path::new(OUT);
+    fs::create_dir_all(parent).map_err(|source| unwritable(parent, source))?;
+    let stamp = reports::folder_name(begun);
+    for attempt in 1_u32.. {
+        let name = if attempt == 1 {
+            stamp.clone()
+        } else {
+            format!("{stamp}-{attempt}")
+        };
+        let folder = parent.join(&name);
+        match fs::create_dir(&folder) {
+            Ok(()) => return Ok((folder, name)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(unwritable(&folder, source)),
+        }
+    }
+    unreachable!("the loop ends with a folder or an error")
+}
+
+/// Lets `latest` beside the run's folder point at it; a file system without links does without.
+fn point_latest(folder: &Path) {
+    let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        return;
+    };
+    if parent != Path::new(OUT) {
+        return;
+    }
+    let link = parent.join("latest");
+    let _ = fs::remove_file(&link);
+    #[cfg(unix)]
+    let _ = std::os::unix::fs::symlink(name, &link);
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(&format!(": {inner}"));
+        source = inner.source();
+    }
+    text
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the run's own cost is printed; no verdict depends on it"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a run is named and dated by the wall"
+)]
+fn wall_seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

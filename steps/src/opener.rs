@@ -1,0 +1,210 @@
+//! Opens the bench of a case: everything that a scenario needs, from the files that its rig names.
+//!
+//! Profiles, dialects and models are read once a run and shared; what differs from case to case is the seed, the
+//! laboratory and where the evidence goes.
+
+use crate::command::{self, UsageError};
+use crate::plan::Case;
+use crate::scene::Scene;
+use crate::suite::Opener;
+use bench::lab::BaseSpec;
+use bench::profile::Profile;
+use bench::rig::{BaseUnderTest, Rig};
+use bench::{Account, Bench, Setup, Sync};
+use firmware_stubs::{Base, BaseConfig, Model, Mutant};
+use reports::index::CaseEntry;
+use server::Dialect;
+use sha2::{Digest as _, Sha256};
+use sip::node::Node;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The people of the features, in the order of the rig's handsets: name and user part.
+const PEOPLE: [(&str, &str); 3] = [("Anna", "2001"), ("Ben", "2002"), ("Carla", "2003")];
+
+/// Opens benches for the cases of one run.
+pub struct Benches {
+    seed: u64,
+    folder: Option<PathBuf>,
+    program: PathBuf,
+    mutant: Option<(String, Mutant)>,
+    models: BTreeMap<String, Arc<Model>>,
+    profiles: BTreeMap<PathBuf, Arc<Profile>>,
+    dialects: BTreeMap<String, Arc<Dialect>>,
+}
+
+impl Benches {
+    /// Reads everything that these rigs name.
+    ///
+    /// # Errors
+    /// When a file is missing or wrong.
+    pub fn new(
+        rigs: &[Arc<Rig>],
+        seed: u64,
+        folder: Option<&Path>,
+        program: &Path,
+        mutant: Option<&str>,
+    ) -> Result<Self, UsageError> {
+        let mutant = match mutant {
+            None => None,
+            Some(name) => Some((name.to_owned(), command::mutant(name)?)),
+        };
+        let mut benches = Self {
+            seed,
+            folder: folder.map(Path::to_owned),
+            program: program.to_owned(),
+            mutant,
+            models: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            dialects: BTreeMap::new(),
+        };
+        for rig in rigs {
+            benches.read(rig)?;
+        }
+        Ok(benches)
+    }
+
+    fn read(&mut self, rig: &Rig) -> Result<(), UsageError> {
+        if let BaseUnderTest::Emulated { model } = &rig.base
+            && !self.models.contains_key(model)
+        {
+            self.models
+                .insert(model.clone(), Arc::new(command::model(model)?));
+        }
+        if !self.profiles.contains_key(&rig.profile) {
+            let profile = Profile::load(&rig.profile)?;
+            self.profiles.insert(rig.profile.clone(), Arc::new(profile));
+        }
+        if !self.dialects.contains_key(&rig.dialect) {
+            let dialect = command::dialect(&rig.dialect)?;
+            self.dialects.insert(rig.dialect.clone(), Arc::new(dialect));
+        }
+        Ok(())
+    }
+
+    fn setup(&self, case: &Case, entry: &CaseEntry) -> Result<Setup, String> {
+        let rig = &case.rig;
+        let profile = self
+            .profiles
+            .get(&rig.profile)
+            .ok_or("the rig's profile was not read")?;
+        let dialect = self
+            .dialects
+            .get(&rig.dialect)
+            .ok_or("the rig's dialect was not read")?;
+        let evidence = self
+            .evidence_file(entry)
+            .map_err(|error| error.to_string())?;
+        Ok(Setup {
+            lab: case.lab,
+            seed: scenario_seed(self.seed, &case.scenario_id, &rig.name),
+            scenario: case.scenario_id.clone(),
+            rig: Arc::clone(rig),
+            profile: Arc::clone(profile),
+            dialect: Arc::clone(dialect),
+            factory: self.factory(),
+            base_command: self.program.clone(),
+            base_arguments: self.base_arguments(),
+            evidence,
+            accounts: accounts(rig),
+            chooser: None,
+        })
+    }
+
+    fn evidence_file(&self, entry: &CaseEntry) -> std::io::Result<Option<PathBuf>> {
+        let Some(folder) = &self.folder else {
+            return Ok(None);
+        };
+        let path = folder.join(entry.evidence());
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        Ok(Some(path))
+    }
+
+    fn factory(&self) -> bench::BaseFactory {
+        let models = self.models.clone();
+        let mutant = self.mutant.as_ref().map(|(_, mutant)| mutant.clone());
+        Arc::new(move |spec: &BaseSpec| {
+            let model = models
+                .get(&spec.model)
+                .ok_or_else(|| format!("no model of the name {} was read", spec.model))?;
+            let base = Base::new(BaseConfig {
+                model: Model::clone(model),
+                mutant: mutant.clone(),
+                mac: spec.mac.clone(),
+                sip: spec.sip,
+                provisioning_url: spec.provisioning_url.clone(),
+                seed: spec.seed,
+            });
+            Ok(Box::new(base) as Box<dyn Node>)
+        })
+    }
+
+    fn base_arguments(&self) -> Vec<String> {
+        self.mutant
+            .as_ref()
+            .map(|(name, _)| vec!["--mutant".to_owned(), name.clone()])
+            .unwrap_or_default()
+    }
+}
+
+impl Opener for Benches {
+    fn open(&self, case: &Case, entry: &CaseEntry) -> Scene {
+        let log_file = self
+            .folder
+            .as_ref()
+            .map(|folder| folder.join(entry.evidence()));
+        let setup = match self.setup(case, entry) {
+            Ok(setup) => setup,
+            Err(reason) => return Scene::broken(&reason, log_file),
+        };
+        Scene::new(Bench::open(setup), log_file)
+    }
+}
+
+/// The accounts of the people whom this rig has handsets for.
+fn accounts(rig: &Rig) -> Vec<Account> {
+    let people = PEOPLE.iter().zip(&rig.handsets);
+    let account = |((name, user), handset): (&(&str, &str), &String)| Account {
+        name: (*name).to_owned(),
+        handset: handset.clone(),
+        user: (*user).to_owned(),
+        password: format!("secret-of-{user}"),
+        display_name: (*name).to_owned(),
+        sync: Sync::On,
+    };
+    people.map(account).collect()
+}
+
+/// The seed of a scenario on a rig: it does not depend on what else runs, or in which order.
+#[must_use]
+pub fn scenario_seed(run: u64, scenario: &str, rig: &str) -> u64 {
+    let mut hash = Sha256::new();
+    hash.update(run.to_be_bytes());
+    for text in [scenario, rig] {
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(8)
+        .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_keeps_its_seed_and_shares_it_with_no_other() {
+        let seed = scenario_seed(1, "ID-A-001", "emulated-n870");
+        assert_eq!(seed, scenario_seed(1, "ID-A-001", "emulated-n870"));
+        assert_ne!(seed, scenario_seed(2, "ID-A-001", "emulated-n870"));
+        assert_ne!(seed, scenario_seed(1, "ID-A-002", "emulated-n870"));
+        assert_ne!(scenario_seed(1, "ab", "c"), scenario_seed(1, "a", "bc"));
+    }
+}

@@ -1,0 +1,372 @@
+//! What a scenario has on its stage: the bench, the people, and the moment that deadlines count from.
+//!
+//! A step is performed here: its beginning and its outcome are records of the evidence, its body is a closure over the
+//! scene. Deadlines of a `Then` count from the last stimulus, or from the NOTIFY that the step names.
+
+use crate::sight;
+use crate::vocabulary::Setting;
+use bench::{Account, Bench, Handset, RigError};
+use evidence::log::Log;
+use evidence::record::{Observation, Record, Screen, StepOutcome};
+use reports::fold;
+use reports::index::CaseEntry;
+use server::AppServer;
+use server::fault::Fault;
+use sip::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Why a step did not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Miss {
+    /// The base is wrong.
+    #[error("{0}")]
+    Base(String),
+    /// It cannot be decided.
+    #[error("inconclusive: {0}")]
+    Undecided(String),
+    /// The rig cannot work.
+    #[error("rig error: {0}")]
+    Rig(String),
+}
+
+impl From<RigError> for Miss {
+    fn from(error: RigError) -> Self {
+        match error {
+            // A menu that is not as the profile says may be the base's fault or the profile's: nobody can tell.
+            RigError::Menu { .. } => Self::Undecided(error.to_string()),
+            _ => Self::Rig(error.to_string()),
+        }
+    }
+}
+
+/// A point in the evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// The last record before it.
+    pub seq: u64,
+    /// When it was.
+    pub at: Instant,
+}
+
+/// What a scenario has on its stage.
+pub struct Scene {
+    bench: Result<Box<Bench>, String>,
+    log_file: Option<PathBuf>,
+    powered: bool,
+    /// The last stimulus.
+    pub stimulus: Mark,
+    /// The request of the base that a later step refers to.
+    pub seen: Mark,
+}
+
+impl Scene {
+    /// A scene with this bench, or with the reason why there is none.
+    #[must_use]
+    pub fn new(bench: Result<Bench, RigError>, log_file: Option<PathBuf>) -> Self {
+        let bench = bench.map(Box::new).map_err(|error| error.to_string());
+        Self {
+            bench,
+            log_file,
+            powered: false,
+            stimulus: Mark::default(),
+            seen: Mark::default(),
+        }
+    }
+
+    /// A scene without a bench.
+    #[must_use]
+    pub fn broken(reason: &str, log_file: Option<PathBuf>) -> Self {
+        Self {
+            bench: Err(reason.to_owned()),
+            log_file,
+            powered: false,
+            stimulus: Mark::default(),
+            seen: Mark::default(),
+        }
+    }
+
+    /// Performs a step between its two records.
+    ///
+    /// # Errors
+    /// As the body.
+    pub fn perform(
+        &mut self,
+        text: &str,
+        body: impl FnOnce(&mut Self) -> Result<(), Miss>,
+    ) -> Result<(), Miss> {
+        self.bench()?.step_began(text);
+        let result = body(self);
+        let (outcome, reason) = outcome_of(&result);
+        self.bench()?.step_ended(text, outcome, &reason);
+        result
+    }
+
+    /// Ends the scenario and folds it. `undefined` says that a step has no definition.
+    pub fn end(&mut self, entry: &CaseEntry, undefined: bool) -> fold::Case {
+        let gone = Err("the scenario has ended".to_owned());
+        let mut bench = match std::mem::replace(&mut self.bench, gone) {
+            Ok(bench) => bench,
+            Err(reason) => {
+                if let Some(path) = &self.log_file {
+                    write_broken(path, &reason);
+                }
+                return fold::Case::broken(entry, &reason);
+            }
+        };
+        if undefined {
+            bench.step_ended(
+                "(undefined)",
+                StepOutcome::Error,
+                "a step has no definition",
+            );
+        }
+        let report = bench.finish();
+        let mut log = report.log;
+        let at = log.records().last().map_or(0, |record| record.at);
+        if let Some(error) = report.rig_error {
+            let (outcome, reason) = outcome_of(&Err(Miss::from(error)));
+            log.append(at, None, step_record("(bench)", outcome, reason));
+        }
+        if report.lagged {
+            let reason = "the rig lagged behind its own deadlines".to_owned();
+            log.append(
+                at,
+                None,
+                step_record("(bench)", StepOutcome::Inconclusive, reason),
+            );
+        }
+        log.append(
+            at,
+            None,
+            Observation::Note {
+                text: fold::ENDED.to_owned(),
+            },
+        );
+        fold::Case::with_rules(entry, log.records().to_vec(), report.rules)
+    }
+
+    /// The bench.
+    ///
+    /// # Errors
+    /// When it could not be opened.
+    pub fn bench(&mut self) -> Result<&mut Bench, Miss> {
+        self.bench
+            .as_deref_mut()
+            .map_err(|reason| Miss::Rig(reason.clone()))
+    }
+
+    /// Somebody by the name that the features use.
+    ///
+    /// # Errors
+    /// When the rig has no handset for them.
+    pub fn person(&mut self, name: &str) -> Result<Account, Miss> {
+        Ok(self.bench()?.account(name)?.clone())
+    }
+
+    /// Somebody's handset.
+    ///
+    /// # Errors
+    /// When the rig has no handset for them.
+    pub fn handset(&mut self, name: &str) -> Result<Handset<'_>, Miss> {
+        Ok(self.bench()?.handset(name)?)
+    }
+
+    /// Does something at the application server.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn server<R>(
+        &mut self,
+        verb: impl FnOnce(&mut AppServer, Instant) -> R,
+    ) -> Result<R, Miss> {
+        Ok(self.bench()?.server(verb))
+    }
+
+    /// Switches the base on, unless it is on.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn power_on(&mut self) -> Result<(), Miss> {
+        if !self.powered {
+            self.mark()?;
+            self.bench()?.power_on()?;
+            self.powered = true;
+        }
+        Ok(())
+    }
+
+    /// Takes the base's power away.
+    ///
+    /// # Errors
+    /// When the rig cannot do that.
+    pub fn power_off(&mut self) -> Result<(), Miss> {
+        self.powered = false;
+        Ok(self.bench()?.power_off()?)
+    }
+
+    /// Loads a fault into the server's plan and records it.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn load_fault(&mut self, words: &str, fault: Fault) -> Result<(), Miss> {
+        self.bench()?.fault(words);
+        self.server(|server, _| server.load_fault(fault))?;
+        Ok(())
+    }
+
+    /// What follows is a reaction to what happens now.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn mark(&mut self) -> Result<Mark, Miss> {
+        self.stimulus = self.here()?;
+        Ok(self.stimulus)
+    }
+
+    /// The present point in the evidence.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn here(&mut self) -> Result<Mark, Miss> {
+        let bench = self.bench()?;
+        Ok(Mark {
+            seq: bench.last_seq(),
+            at: bench.now(),
+        })
+    }
+
+    /// Lets the world run until a record satisfies the condition: those after `mark` that are there already, then those
+    /// that come, up to `limit` after the mark. Gives the moment of that record.
+    ///
+    /// # Errors
+    /// When the rig breaks.
+    pub fn await_record(
+        &mut self,
+        mark: Mark,
+        limit: Duration,
+        condition: impl FnMut(&Record) -> bool,
+    ) -> Result<Option<Mark>, Miss> {
+        let deadline = mark.at + limit;
+        let bench = self.bench()?;
+        let left = deadline.since(bench.now());
+        let found = bench.until_record(mark.seq, left, condition)?;
+        let record = found.and_then(|seq| bench.log().record(seq));
+        let found = record.map(|record| Mark {
+            seq: record.seq,
+            at: Instant::from_micros(record.at),
+        });
+        Ok(found.filter(|found| found.at <= deadline))
+    }
+
+    /// Lets the world run until this long after the mark and gives what was recorded since the mark.
+    ///
+    /// # Errors
+    /// When the rig breaks.
+    pub fn run_until(&mut self, mark: Mark, length: Duration) -> Result<&[Record], Miss> {
+        let bench = self.bench()?;
+        let left = (mark.at + length).since(bench.now());
+        bench.run_for(left)?;
+        Ok(bench.log().after(mark.seq))
+    }
+
+    /// The NOTIFY that the last stimulus led to: waits for the first one that reaches this account's handset. Gives the
+    /// moment at which it was delivered.
+    ///
+    /// # Errors
+    /// When none comes: that alone says nothing about the base.
+    pub fn notify_for(&mut self, name: &str) -> Result<Mark, Miss> {
+        let user = self.person(name)?.user;
+        let mark = self.stimulus;
+        let found = self.await_record(mark, NOTIFY_COMES, |record| {
+            sight::delivered_notify(record).is_some_and(|notify| sight::is_to(&notify, &user))
+        })?;
+        found.ok_or_else(|| {
+            let limit = NOTIFY_COMES.as_secs();
+            Miss::Undecided(format!(
+                "no NOTIFY for {name} reached the base within {limit} s"
+            ))
+        })
+    }
+
+    /// Waits until the idle screen shows the setting.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub fn idle_shows(
+        &mut self,
+        name: &str,
+        wanted: &Setting,
+        deadline: Instant,
+    ) -> Result<(), Miss> {
+        self.handset(name)?.go_idle()?;
+        let profile = self.bench()?.shared_profile();
+        let left = deadline.since(self.bench()?.now());
+        let shows = |screen: &Screen| sight::idle_agrees(&profile.display, screen, wanted);
+        if self.handset(name)?.until_screen(left, shows)?.is_some() {
+            return Ok(());
+        }
+        let shown = self.handset(name)?.read_screen()?;
+        let shown = sight::words(&shown);
+        Err(Miss::Base(format!(
+            "{name}'s idle screen shows {shown}, which is not {wanted}"
+        )))
+    }
+}
+
+/// How long a NOTIFY may take to come before the scenario gives up on it: longer than any retransmission.
+const NOTIFY_COMES: Duration = Duration::from_secs(40);
+
+fn outcome_of(result: &Result<(), Miss>) -> (StepOutcome, String) {
+    let outcome = match result {
+        Ok(()) => return (StepOutcome::Pass, String::new()),
+        Err(Miss::Base(_)) => StepOutcome::Fail,
+        Err(Miss::Undecided(_)) => StepOutcome::Inconclusive,
+        Err(Miss::Rig(_)) => StepOutcome::Error,
+    };
+    (
+        outcome,
+        result
+            .as_ref()
+            .err()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+    )
+}
+
+fn step_record(text: &str, outcome: StepOutcome, reason: String) -> Observation {
+    Observation::Step {
+        text: text.to_owned(),
+        outcome: Some(outcome),
+        reason,
+    }
+}
+
+/// Leaves a log for a case whose bench was never there, or is gone, so that later folds know why.
+pub fn write_broken(path: &Path, reason: &str) {
+    let before = if path.exists() {
+        Log::load(path).ok()
+    } else {
+        None
+    };
+    let Ok(mut log) = Log::create(path) else {
+        return;
+    };
+    let mut last = 0;
+    for record in before.iter().flat_map(Log::records) {
+        last = record.at;
+        log.append(record.at, record.wall, record.observation.clone());
+    }
+    log.append(
+        last,
+        None,
+        step_record("(rig)", StepOutcome::Error, reason.to_owned()),
+    );
+    log.append(
+        last,
+        None,
+        Observation::Note {
+            text: fold::ENDED.to_owned(),
+        },
+    );
+}

@@ -1,0 +1,139 @@
+//! Reading the evidence for a step: whose message is this, what does it ask for, what does a display say.
+//!
+//! Bodies are read by the evidence crate's own reader, not by the codec that base and server use.
+
+use crate::vocabulary::Setting;
+use bench::profile::Display;
+use evidence::body::Reading;
+use evidence::message::{Message, Method};
+use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Service, View};
+use std::fmt;
+
+/// The message of a record, when it is SIP with this direction and fate.
+#[must_use]
+pub fn message(record: &Record, direction: Direction, fate: Fate) -> Option<Message> {
+    let Observation::Sip(sip) = &record.observation else {
+        return None;
+    };
+    if sip.direction != direction || sip.fate != fate {
+        return None;
+    }
+    Message::parse(sip.bytes.clone().into()).ok()
+}
+
+/// A request that the base sent, when the record is one.
+#[must_use]
+pub fn request_from_base(record: &Record, method: &Method) -> Option<Message> {
+    message(record, Direction::FromBase, Fate::Sent)
+        .filter(|message| message.method() == Some(method))
+}
+
+/// A NOTIFY that reached the base, when the record is one.
+#[must_use]
+pub fn delivered_notify(record: &Record) -> Option<Message> {
+    message(record, Direction::ToBase, Fate::Delivered)
+        .filter(|message| message.method() == Some(&Method::Notify))
+}
+
+/// Whether the user part of a URI is this user.
+fn has_user(uri: Option<&str>, user: &str) -> bool {
+    let part = uri
+        .and_then(|uri| uri.split_once(':'))
+        .map(|(_, rest)| rest);
+    part.and_then(|rest| rest.split('@').next()) == Some(user)
+}
+
+/// Whether a request comes from this user's account.
+#[must_use]
+pub fn is_from(request: &Message, user: &str) -> bool {
+    has_user(request.from_uri(), user)
+}
+
+/// Whether a request goes to this user's account.
+#[must_use]
+pub fn is_to(request: &Message, user: &str) -> bool {
+    has_user(request.to_uri(), user)
+}
+
+/// What a SUBSCRIBE with a body asks the server for.
+#[must_use]
+pub fn asked(subscribe: &Message) -> Option<Intent> {
+    let reading = Reading::of(subscribe.header("Content-Type"), subscribe.body());
+    let asked = reading.asked().next()?;
+    let text = |name: &str| {
+        asked
+            .document
+            .child(name)
+            .map(|child| child.text.trim().to_owned())
+    };
+    let switch = match asked.service? {
+        Service::DoNotDisturb => "doNotDisturbOn",
+        _ => "activateForward",
+    };
+    Some(Intent {
+        service: asked.service?,
+        active: text(switch)?.parse().ok()?,
+        number: text("forwardDN").filter(|number| !number.is_empty()),
+        rings: text("ringCount").and_then(|rings| rings.parse().ok()),
+    })
+}
+
+/// Whether an idle screen agrees with a setting. Off means that nothing is shown.
+#[must_use]
+pub fn idle_agrees(display: &Display, screen: &Screen, wanted: &Setting) -> bool {
+    if screen.view != View::Idle {
+        return false;
+    }
+    match display.idle_mark(screen, wanted.0.service) {
+        None => !wanted.0.active,
+        Some(mark) => {
+            wanted.0.active && (wanted.0.number.is_none() || mark.number == wanted.0.number)
+        }
+    }
+}
+
+/// Whether an editor agrees with a setting.
+#[must_use]
+pub fn editor_agrees(shown: &bench::screen::Setting, wanted: &Setting) -> bool {
+    let Intent {
+        service,
+        active,
+        number,
+        rings,
+    } = &wanted.0;
+    shown.active == Some(*active)
+        && (number.is_none() || shown.number == *number)
+        && (rings.is_none() || *service != Service::CallForwardingNoAnswer || shown.rings == *rings)
+}
+
+/// A display in words.
+#[must_use]
+pub fn words(screen: &Screen) -> String {
+    bench::screen::InWords(screen).to_string()
+}
+
+/// An editor's setting in words.
+pub struct EditorWords<'a>(pub &'a bench::screen::Setting);
+
+impl fmt::Display for EditorWords<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bench::screen::Setting {
+            active,
+            number,
+            rings,
+            ..
+        } = self.0;
+        match active {
+            Some(true) => f.write_str("on")?,
+            Some(false) => f.write_str("off")?,
+            None => f.write_str("neither on nor off")?,
+        }
+        if let Some(number) = number {
+            write!(f, " to \"{number}\"")?;
+        }
+        if let Some(rings) = rings {
+            write!(f, " after {rings} rings")?;
+        }
+        Ok(())
+    }
+}

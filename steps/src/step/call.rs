@@ -1,0 +1,38 @@
+//! Ordinary calls from a handset: feature access codes.
+
+use super::setting;
+use crate::scene::Miss;
+use crate::vocabulary;
+use crate::world::World;
+use cucumber::gherkin::Step;
+use cucumber::when;
+
+#[when(regex = r"^(\w+) dials the feature access code for ((?:Do Not Disturb|call forwarding).*)$")]
+async fn dials_code(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    wish: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let wish = setting(&wish)?;
+            let service = vocabulary::wire_service(wish.0.service);
+            let number = wish.0.number.clone();
+            let code = scene.server(|server, _| {
+                server
+                    .feature_code(service, wish.0.active)
+                    .map(str::to_owned)
+            })?;
+            let code = code.ok_or_else(|| {
+                Miss::Rig(format!(
+                    "the server's dialect has no feature access code for {wish}"
+                ))
+            })?;
+            scene.mark()?;
+            let digits = format!("{code}{}", number.unwrap_or_default());
+            scene.handset(&name)?.dial(&digits)?;
+            Ok(())
+        })
+        .await
+}

@@ -1,0 +1,78 @@
+//! Provisioning: which handset is switched on for feature key synchronisation, and when that changes.
+
+use crate::scene::{Miss, Scene};
+use crate::world::World;
+use bench::Sync;
+use bench::provisioning::Transport;
+use cucumber::gherkin::Step;
+use cucumber::{given, when};
+
+#[given(regex = r#"^handset "(\w+)" has feature key synchronisation off$"#)]
+async fn switched_off(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| switch(scene, &name, Sync::Off))
+        .await
+}
+
+#[given(regex = r#"^handset "(\w+)" has no switch for feature key synchronisation$"#)]
+async fn no_switch(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| switch(scene, &name, Sync::Absent))
+        .await
+}
+
+#[given(regex = r"^the base is provisioned for TCP$")]
+async fn over_tcp(world: &mut World, step: &Step) -> Result<(), Miss> {
+    world
+        .perform(step, |scene| {
+            scene
+                .bench()?
+                .provision(|file| file.transport = Transport::Tcp);
+            Ok(())
+        })
+        .await
+}
+
+#[when(regex = r"^provisioning switches feature key synchronisation (on|off) for (\w+)$")]
+async fn switches(world: &mut World, step: &Step, state: String, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let sync = if state == "on" { Sync::On } else { Sync::Off };
+            switch(scene, &name, sync)?;
+            tell(scene, &name)
+        })
+        .await
+}
+
+#[when(regex = r"^provisioning deletes the account of (\w+)$")]
+async fn deletes(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let account = name.clone();
+            scene
+                .bench()?
+                .provision(move |file| file.remove_account(&account));
+            tell(scene, &name)
+        })
+        .await
+}
+
+fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), Miss> {
+    let found = scene.bench()?.provision(|file| {
+        let account = file.account(name);
+        account.map(|account| account.sync = sync).is_some()
+    });
+    if found {
+        Ok(())
+    } else {
+        Err(Miss::Rig(format!(
+            "the provisioning file has no account of {name}"
+        )))
+    }
+}
+
+/// Has the server tell the base to fetch its file again.
+fn tell(scene: &mut Scene, name: &str) -> Result<(), Miss> {
+    scene.mark()?;
+    Ok(scene.bench()?.check_sync(name)?)
+}

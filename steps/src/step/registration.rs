@@ -1,0 +1,181 @@
+//! Power and registration: the base starts, registers, and stays registered.
+
+use super::{counted, number, seconds};
+use crate::scene::{Miss, Scene};
+use crate::sight;
+use crate::world::World;
+use cucumber::gherkin::Step;
+use cucumber::{given, then, when};
+use evidence::message::Method;
+use server::fault::{Action, Fault};
+use server::{ExpiresPolicy, Lifetime};
+use sip::time::Instant;
+use std::time::Duration;
+
+/// How long a base may take from power to its first registration, where a step does not say.
+const STARTS: Duration = Duration::from_secs(60);
+
+#[when(regex = r"^the base is switched on(?: again)?$")]
+async fn switched_on(world: &mut World, step: &Step) -> Result<(), Miss> {
+    world.perform(step, Scene::power_on).await
+}
+
+#[when(regex = r"^the base loses its power$")]
+async fn loses_power(world: &mut World, step: &Step) -> Result<(), Miss> {
+    world.perform(step, Scene::power_off).await
+}
+
+#[given(regex = r#"^handset "(\w+)" is registered$"#)]
+async fn registered(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            scene.power_on()?;
+            let deadline = scene.here()?.at + STARTS;
+            is_registered(scene, &name, deadline)
+        })
+        .await
+}
+
+#[then(regex = r#"^handset "(\w+)" is registered within (\d+) seconds$"#)]
+async fn registered_within(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    limit: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let deadline = scene.stimulus.at + seconds(&limit)?;
+            is_registered(scene, &name, deadline)
+        })
+        .await
+}
+
+#[then(regex = r#"^handset "(\w+)" stays registered(?: for (\d+) seconds)?$"#)]
+async fn stays_registered(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    length: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let length = if length.is_empty() {
+                Duration::ZERO
+            } else {
+                seconds(&length)?
+            };
+            let user = scene.person(&name)?.user;
+            let end = scene.here()?.at + length;
+            loop {
+                let bound = live_binding(scene, &user)?;
+                let Some(until) = bound else {
+                    let at = scene.here()?.at;
+                    return Err(Miss::Base(format!(
+                        "{name}'s registration had run out at {at} s"
+                    )));
+                };
+                let now = scene.here()?.at;
+                if now >= end {
+                    return Ok(());
+                }
+                // Just beyond the moment at which the server would forget the handset.
+                let next = (until + Duration::from_millis(1)).min(end);
+                scene.bench()?.run_for(next.since(now))?;
+            }
+        })
+        .await
+}
+
+#[then(regex = r"^the base registers (\w+) (\d+) more times within (\d+) seconds$")]
+async fn registers_again(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    times: String,
+    limit: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let (user, wanted) = (scene.person(&name)?.user, number::<usize>(&times)?);
+            let limit = seconds(&limit)?;
+            let start = scene.here()?;
+            let mut count = 0;
+            scene.await_record(start, limit, |record| {
+                let request = sight::request_from_base(record, &Method::Register);
+                count +=
+                    usize::from(request.is_some_and(|request| sight::is_from(&request, &user)));
+                count == wanted
+            })?;
+            if count >= wanted {
+                return Ok(());
+            }
+            let sent = counted(count, "REGISTER");
+            Err(Miss::Base(format!(
+                "the base sent {sent} for {name}, not {wanted}"
+            )))
+        })
+        .await
+}
+
+#[given(regex = r"^the server grants (registrations|subscriptions) for (\d+) seconds$")]
+async fn grants(world: &mut World, step: &Step, of: String, length: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let of = if of == "registrations" {
+                Lifetime::Registration
+            } else {
+                Lifetime::Subscription
+            };
+            let policy = ExpiresPolicy::at_most(number(&length)?);
+            scene.server(|server, _| server.set_expires_policy(of, policy))?;
+            Ok(())
+        })
+        .await
+}
+
+#[given(regex = r"^the server is silent to the next (\d+) REGISTERs$")]
+async fn silent_to_registers(world: &mut World, step: &Step, times: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let fault = Fault::new(Action::Drop)
+                .on_method(&Method::Register)
+                .times(number(&times)?);
+            scene.load_fault(
+                &format!("the server does not see the next {times} REGISTERs"),
+                fault,
+            )
+        })
+        .await
+}
+
+fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(), Miss> {
+    let user = scene.person(name)?.user;
+    loop {
+        if live_binding(scene, &user)?.is_some() {
+            return Ok(());
+        }
+        let now = scene.here()?;
+        if now.at >= deadline {
+            return Err(Miss::Base(format!(
+                "{name} is not registered at {} s",
+                now.at
+            )));
+        }
+        scene
+            .bench()?
+            .until_record(now.seq, deadline.since(now.at), |_| true)?;
+    }
+}
+
+/// When the longest live binding of a user ends.
+fn live_binding(scene: &mut Scene, user: &str) -> Result<Option<Instant>, Miss> {
+    scene.server(|server, now| {
+        server
+            .bindings(user)
+            .iter()
+            .map(|binding| binding.expires_at)
+            .filter(|at| *at > now)
+            .max()
+    })
+}

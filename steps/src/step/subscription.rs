@@ -1,0 +1,569 @@
+//! Subscriptions: what the base asks the server for, when, and how often.
+
+use super::{counted, number, seconds, setting};
+use crate::scene::{Mark, Miss, Scene};
+use crate::sight;
+use crate::vocabulary::Setting;
+use crate::world::World;
+use cucumber::gherkin::Step;
+use cucumber::{given, then, when};
+use evidence::message::{Message, Method};
+use evidence::record::{Direction, Fate, Record};
+use server::NotifySpec;
+use sip::time::Instant;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a base may take from power to a synchronised handset, where a step does not say.
+const STARTS: Duration = Duration::from_secs(60);
+
+/// How long a refresh may be away: the longest life that a scenario grants, and some.
+const LONGEST_LIFE: Duration = Duration::from_secs(4000);
+
+#[given(regex = r#"^handset "(\w+)" is synchronised with the server$"#)]
+async fn synchronised(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            scene.power_on()?;
+            let start = scene.stimulus;
+            // Two handsets synchronise after one start: the second one may be there already.
+            is_synchronised(scene, &name, start, scene_deadline(start, STARTS))?;
+            scene.mark()?;
+            Ok(())
+        })
+        .await
+}
+
+#[then(regex = r#"^handset "(\w+)" is synchronised within (\d+) seconds$"#)]
+async fn synchronised_within(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    limit: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let start = scene.stimulus;
+            let deadline = start.at + seconds(&limit)?;
+            is_synchronised(scene, &name, start, deadline)
+        })
+        .await
+}
+
+const fn scene_deadline(start: Mark, length: Duration) -> Instant {
+    Instant::from_micros(start.at.as_micros() + length.as_micros() as u64)
+}
+
+/// The handset is synchronised when a NOTIFY for it reached the base after `start`, was answered 200, and the server
+/// counts a subscription.
+fn is_synchronised(
+    scene: &mut Scene,
+    name: &str,
+    start: Mark,
+    deadline: Instant,
+) -> Result<(), Miss> {
+    let user = scene.person(name)?.user;
+    let limit = deadline.since(start.at);
+    let mut branches = Vec::new();
+    let answered = scene.await_record(start, limit, |record| {
+        if let Some(notify) = sight::delivered_notify(record)
+            && sight::is_to(&notify, &user)
+            && notify
+                .header("Event")
+                .is_some_and(|event| event.starts_with("as-feature-event"))
+            && !notify
+                .header("Subscription-State")
+                .is_some_and(|it| it.starts_with("terminated"))
+        {
+            branches.extend(notify.branch().map(str::to_owned));
+        }
+        let response = sight::message(record, Direction::FromBase, Fate::Sent);
+        response.is_some_and(|response| {
+            response.status() == Some(200)
+                && response
+                    .branch()
+                    .is_some_and(|own| branches.iter().any(|it| it == own))
+        })
+    })?;
+    if answered.is_none() {
+        let limit = limit.as_secs();
+        return Err(Miss::Base(format!(
+            "no NOTIFY for {name} was accepted within {limit} s"
+        )));
+    }
+    let live = scene.server(|server, _| server.subscriptions(&user).len())?;
+    if live == 0 {
+        return Err(Miss::Base(format!(
+            "the server has no subscription of {name}"
+        )));
+    }
+    Ok(())
+}
+
+#[then(
+    regex = r"^the base asks the server for ((?:Do Not Disturb|call forwarding).*) within (\d+) seconds$"
+)]
+async fn asks_for(
+    world: &mut World,
+    step: &Step,
+    wanted: String,
+    limit: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let (wanted, limit) = (setting(&wanted)?, seconds(&limit)?);
+            let mark = scene.stimulus;
+            let mut asked = Vec::new();
+            let found = scene.await_record(mark, limit, |record| {
+                let request = sight::request_from_base(record, &Method::Subscribe);
+                let Some(intent) = request.as_ref().and_then(sight::asked) else {
+                    return false;
+                };
+                let agrees = wanted.is_met_by(&intent);
+                asked.push(Setting(intent).to_string());
+                agrees
+            })?;
+            let Some(found) = found else {
+                let limit = limit.as_secs();
+                let instead = if asked.is_empty() {
+                    "nothing".to_owned()
+                } else {
+                    asked.join(", ")
+                };
+                return Err(Miss::Base(format!(
+                    "the base asked the server for {instead} within {limit} s, not for {wanted}"
+                )));
+            };
+            scene.seen = found;
+            Ok(())
+        })
+        .await
+}
+
+#[then(regex = r"^the base asks the server for nothing for (\d+) seconds$")]
+async fn asks_for_nothing(world: &mut World, step: &Step, length: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let start = scene.stimulus;
+            no_change_for(scene, start, seconds(&length)?)
+        })
+        .await
+}
+
+#[then(regex = r"^the base does not ask again for (\d+) seconds$")]
+async fn does_not_ask_again(world: &mut World, step: &Step, length: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            // The request itself, its retransmissions and its repetition with credentials are one asking: from the
+            // moment that the server has answered with a NOTIFY, whatever is asked is asked again.
+            let start = scene.stimulus;
+            let mut notified = None;
+            let records = scene.bench()?.log().after(start.seq);
+            for record in records {
+                if sight::delivered_notify(record).is_some() {
+                    notified = Some(Mark {
+                        seq: record.seq,
+                        at: Instant::from_micros(record.at),
+                    });
+                    break;
+                }
+            }
+            let start = notified.ok_or_else(|| {
+                Miss::Undecided("no NOTIFY has reached the base since the user's change".to_owned())
+            })?;
+            no_change_for(scene, start, seconds(&length)?)
+        })
+        .await
+}
+
+/// No request with a new change leaves the base; one that left before `start` may be repeated on the wire.
+fn no_change_for(scene: &mut Scene, start: Mark, length: Duration) -> Result<(), Miss> {
+    let before: Vec<Vec<u8>> = scene
+        .bench()?
+        .log()
+        .records()
+        .iter()
+        .take_while(|record| record.seq <= start.seq)
+        .filter_map(|record| sight::request_from_base(record, &Method::Subscribe))
+        .map(|request| request.wire().to_vec())
+        .collect();
+    let records = scene.run_until(start, length)?;
+    let asked = records.iter().find_map(|record| {
+        let request = sight::request_from_base(record, &Method::Subscribe)?;
+        let is_new = !before
+            .iter()
+            .any(|old| old.as_slice() == request.wire().as_ref());
+        sight::asked(&request)
+            .filter(|_| is_new)
+            .map(|intent| (record.at, intent))
+    });
+    match asked {
+        None => Ok(()),
+        Some((at, intent)) => {
+            let (at, asked) = (Instant::from_micros(at), Setting(intent));
+            Err(Miss::Base(format!(
+                "the base asked the server for {asked} at {at} s"
+            )))
+        }
+    }
+}
+
+#[then(
+    regex = r"^the base subscribes for (\w+) within (\d+) seconds( of (?:her|his) registration)?$"
+)]
+async fn subscribes(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    limit: String,
+    of_registration: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let (user, limit) = (scene.person(&name)?.user, seconds(&limit)?);
+            let start = if of_registration.is_empty() {
+                scene.stimulus
+            } else {
+                first_registration(scene, &name, &user)?
+            };
+            let found = scene.await_record(start, limit, |record| {
+                let request = sight::request_from_base(record, &Method::Subscribe);
+                request.is_some_and(|it| sight::is_from(&it, &user) && it.to_tag().is_none())
+            })?;
+            scene.seen = found.ok_or_else(|| {
+                let limit = limit.as_secs();
+                Miss::Base(format!(
+                    "the base did not subscribe for {name} within {limit} s"
+                ))
+            })?;
+            Ok(())
+        })
+        .await
+}
+
+/// When the first 2xx to a REGISTER of this user reached the base.
+fn first_registration(scene: &mut Scene, name: &str, user: &str) -> Result<Mark, Miss> {
+    let start = scene.stimulus;
+    let found = scene.await_record(start, STARTS, |record| {
+        let response = sight::message(record, Direction::ToBase, Fate::Delivered);
+        response.is_some_and(|it| {
+            it.status().is_some_and(|status| status / 100 == 2)
+                && it
+                    .cseq()
+                    .is_some_and(|(_, method)| method == Method::Register)
+                && sight::is_from(&it, user)
+        })
+    })?;
+    found.ok_or_else(|| {
+        Miss::Base(format!(
+            "{name} was not registered within {} s",
+            STARTS.as_secs()
+        ))
+    })
+}
+
+#[then(regex = r"^the base does not subscribe for (\w+) for (\d+) seconds$")]
+async fn does_not_subscribe(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    length: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let start = scene.here()?;
+            let (user, length) = (scene.person(&name)?.user, seconds(&length)?);
+            let sent = initial_subscribes(scene.run_until(start, length)?, &user);
+            if sent == 0 {
+                return Ok(());
+            }
+            let sent = counted(sent, "new SUBSCRIBE");
+            Err(Miss::Base(format!("the base sent {sent} for {name}")))
+        })
+        .await
+}
+
+fn initial_subscribes(records: &[Record], user: &str) -> usize {
+    distinct_subscribes(records, user)
+        .into_iter()
+        .filter(|it| it.to_tag().is_none())
+        .count()
+}
+
+/// The SUBSCRIBEs of a user, each once however often it was retransmitted.
+fn distinct_subscribes(records: &[Record], user: &str) -> Vec<Message> {
+    let mut by_branch = BTreeMap::new();
+    for record in records {
+        if let Some(request) = sight::request_from_base(record, &Method::Subscribe)
+            && sight::is_from(&request, user)
+        {
+            by_branch
+                .entry(request.branch().map(str::to_owned))
+                .or_insert(request);
+        }
+    }
+    by_branch.into_values().collect()
+}
+
+#[then(regex = r"^the base sends nothing for (\w+)'s services for (\d+) seconds$")]
+async fn sends_nothing(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    length: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let start = scene.stimulus;
+            let (user, length) = (scene.person(&name)?.user, seconds(&length)?);
+            let sent = scene.run_until(start, length)?.iter().find_map(|record| {
+                let message = sight::message(record, Direction::FromBase, Fate::Sent)?;
+                let method = message.method()?;
+                let about_services =
+                    [Method::Subscribe, Method::Invite, Method::Publish].contains(method);
+                (about_services && sight::is_from(&message, &user)).then(|| method.to_string())
+            });
+            match sent {
+                None => Ok(()),
+                Some(method) => Err(Miss::Base(format!("the base sent {method} for {name}"))),
+            }
+        })
+        .await
+}
+
+#[then(regex = r"^the base sends at most (\d+) SUBSCRIBEs? for (\w+) in (\d+) seconds$")]
+async fn sends_at_most(
+    world: &mut World,
+    step: &Step,
+    most: String,
+    name: String,
+    length: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let (user, most) = (scene.person(&name)?.user, number::<usize>(&most)?);
+            let start = scene.stimulus;
+            let length = seconds(&length)?;
+            let sent = distinct_subscribes(scene.run_until(start, length)?, &user).len();
+            if sent <= most {
+                return Ok(());
+            }
+            let sent = counted(sent, "SUBSCRIBE");
+            let length = length.as_secs();
+            Err(Miss::Base(format!(
+                "the base sent {sent} for {name} in {length} s, more than {most}"
+            )))
+        })
+        .await
+}
+
+#[then(regex = r"^the base sends one SUBSCRIBE (\d+) times? within (\d+) seconds$")]
+async fn sends_copies(
+    world: &mut World,
+    step: &Step,
+    times: String,
+    limit: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let wanted = number::<usize>(&times)?;
+            let start = scene.stimulus;
+            let records = scene.run_until(start, seconds(&limit)?)?;
+            let subscribes: Vec<Message> = records
+                .iter()
+                .filter_map(|record| sight::request_from_base(record, &Method::Subscribe))
+                .collect();
+            let first = subscribes
+                .first()
+                .and_then(|first| first.branch().map(str::to_owned));
+            let copies = subscribes
+                .iter()
+                .filter(|it| it.branch() == first.as_deref())
+                .count();
+            if copies == wanted {
+                return Ok(());
+            }
+            let copies = counted(copies, "time");
+            Err(Miss::Base(format!(
+                "the base sent its first SUBSCRIBE {copies}, not {wanted}"
+            )))
+        })
+        .await
+}
+
+#[when(regex = r"^the subscription of (\w+) is refreshed(?: (\d+) times)?$")]
+async fn is_refreshed(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    times: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let times = if times.is_empty() { 1 } else { number(&times)? };
+            let user = scene.person(&name)?.user;
+            for _ in 0..times {
+                let start = scene.here()?;
+                refresh_leaves(scene, &name, &user, start)?;
+                // Deadlines of what follows count from the refresh, not from what was forgotten before it.
+                scene.stimulus = scene.seen;
+                scene.notify_for(&name)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+#[when(regex = r"^the subscription of (\w+) comes up for refresh$")]
+async fn comes_up(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let user = scene.person(&name)?.user;
+            let start = scene.here()?;
+            refresh_leaves(scene, &name, &user, start)?;
+            scene.stimulus = scene.seen;
+            Ok(())
+        })
+        .await
+}
+
+/// Lets the world run until the base refreshes the subscription; `scene.seen` is that moment.
+fn refresh_leaves(scene: &mut Scene, name: &str, user: &str, start: Mark) -> Result<(), Miss> {
+    let found = scene.await_record(start, LONGEST_LIFE, |record| {
+        let request = sight::request_from_base(record, &Method::Subscribe);
+        request.is_some_and(|it| sight::is_from(&it, user) && it.to_tag().is_some())
+    })?;
+    scene.seen = found.ok_or_else(|| {
+        let limit = LONGEST_LIFE.as_secs();
+        Miss::Base(format!(
+            "the base did not refresh {name}'s subscription within {limit} s"
+        ))
+    })?;
+    Ok(())
+}
+
+#[when(regex = r"^the subscription of (\w+) is up to date$")]
+async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            // A base that refused a NOTIFY may have lost its subscription: it must see to it by itself. A full state
+            // that is notified once it has one is what it has to show.
+            let user = scene.person(&name)?.user;
+            let deadline = scene.here()?.at + LONGEST_LIFE;
+            loop {
+                let live = scene.server(|server, _| !server.subscriptions(&user).is_empty())?;
+                if live {
+                    break;
+                }
+                let now = scene.here()?;
+                if now.at >= deadline {
+                    return Err(Miss::Base(format!("{name} has no subscription any more")));
+                }
+                scene
+                    .bench()?
+                    .until_record(now.seq, deadline.since(now.at), |_| true)?;
+            }
+            scene.mark()?;
+            scene.server(|server, now| server.notify(now, &user, &NotifySpec::new()))?;
+            scene.notify_for(&name)?;
+            Ok(())
+        })
+        .await
+}
+
+#[then(regex = r"^the subscription of (\w+) lives on for (\d+) seconds$")]
+async fn lives_on(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    length: String,
+) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let user = scene.person(&name)?.user;
+            let start = scene.here()?;
+            let records = scene.run_until(start, seconds(&length)?)?;
+            let lost = records.iter().find_map(|record| {
+                let notify = sight::delivered_notify(record)?;
+                let over = notify
+                    .header("Subscription-State")?
+                    .starts_with("terminated");
+                (over && sight::is_to(&notify, &user)).then_some(record.at)
+            });
+            if let Some(at) = lost {
+                let at = Instant::from_micros(at);
+                return Err(Miss::Base(format!(
+                    "{name}'s subscription was over at {at} s"
+                )));
+            }
+            let live = scene.server(|server, _| server.subscriptions(&user).len())?;
+            if live == 1 {
+                return Ok(());
+            }
+            let live = counted(live, "subscription");
+            Err(Miss::Base(format!(
+                "the server has {live} of {name} in the end"
+            )))
+        })
+        .await
+}
+
+#[then(regex = r"^the base ends the subscription of (\w+) within (\d+) seconds$")]
+async fn ends(world: &mut World, step: &Step, name: String, limit: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let (user, limit) = (scene.person(&name)?.user, seconds(&limit)?);
+            let start = scene.stimulus;
+            let found = scene.await_record(start, limit, |record| {
+                let request = sight::request_from_base(record, &Method::Subscribe);
+                request.is_some_and(|it| {
+                    sight::is_from(&it, &user) && it.to_tag().is_some() && it.expires() == Some(0)
+                })
+            })?;
+            // What the base answers next is the closing NOTIFY, not the one that made it look for its provisioning.
+            scene.stimulus = found.ok_or_else(|| {
+                let limit = limit.as_secs();
+                Miss::Base(format!(
+                    "the base did not end {name}'s subscription within {limit} s"
+                ))
+            })?;
+            Ok(())
+        })
+        .await
+}
+
+#[then(regex = r"^the base answered a challenge of a SUBSCRIBE for (\w+)$")]
+async fn answered_challenge(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let user = scene.person(&name)?.user;
+            let records = scene.bench()?.log().records();
+            let mut challenged: Vec<String> = Vec::new();
+            for record in records {
+                if let Some(response) = sight::message(record, Direction::ToBase, Fate::Delivered)
+                    && matches!(response.status(), Some(401 | 407))
+                    && response
+                        .cseq()
+                        .is_some_and(|(_, method)| method == Method::Subscribe)
+                {
+                    challenged.push(response.call_id().to_owned());
+                }
+                if let Some(request) = sight::request_from_base(record, &Method::Subscribe)
+                    && sight::is_from(&request, &user)
+                    && request.header("Authorization").is_some()
+                    && challenged
+                        .iter()
+                        .any(|call_id| call_id == request.call_id())
+                {
+                    return Ok(());
+                }
+            }
+            if challenged.is_empty() {
+                return Err(Miss::Undecided("no SUBSCRIBE was challenged".to_owned()));
+            }
+            Err(Miss::Base(format!(
+                "the base left a challenge of {name}'s SUBSCRIBE unanswered"
+            )))
+        })
+        .await
+}
