@@ -24,7 +24,7 @@ pub(crate) struct Table {
     pub(crate) events: Vec<String>,
     pub(crate) sip: Vec<Transmit>,
     pub(crate) ended: bool,
-    deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     exchanges: u64,
     replies: Vec<(ExchangeId, http::Response<Bytes>)>,
 }
