@@ -89,6 +89,24 @@ fn a_branch_without_the_cookie_is_matched_as_in_rfc_2543() {
 }
 
 #[test]
+fn everything_that_rfc_2543_compares_tells_two_requests_apart() {
+    let first = request(&Method::Notify, "1", 1);
+    let text = String::from_utf8(first.wire().to_vec()).unwrap();
+    for (old, new) in [
+        ("Call-ID: call-1", "Call-ID: call-2"),
+        ("tag=anna", "tag=bert"),
+        ("NOTIFY sip:anna", "NOTIFY sip:bert"),
+        ("branch=1", "branch=2"),
+        ("1 NOTIFY", "2 NOTIFY"),
+    ] {
+        let mut endpoint = endpoint();
+        receive(&mut endpoint, &first);
+        let other = Message::parse(text.replace(old, new).into()).unwrap();
+        assert_eq!(receive(&mut endpoint, &other).1.len(), 1, "{new}");
+    }
+}
+
+#[test]
 fn a_response_finds_its_request_by_branch_and_method() {
     let subscribe = request(&Method::Subscribe, "z9hG4bK1", 1);
     for (answer, found) in [

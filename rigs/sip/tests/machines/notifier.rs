@@ -126,6 +126,17 @@ fn another_package_and_too_brief_a_time_are_refused() {
         ..brief
     });
     assert_eq!(header(&answer, "Min-Expires"), None);
+    let enough = NotifierPolicy {
+        min_expires: Some(30),
+        ..policy()
+    };
+    assert_eq!(accept(enough.clone(), Some(30)).1.code, 200);
+    let fetch = accept(enough, Some(0)).1;
+    assert_eq!(
+        fetch.kind,
+        SubscribeKind::Fetch,
+        "asking for nothing is not too brief"
+    );
 }
 
 #[test]
@@ -214,6 +225,18 @@ fn a_refresh_moves_the_expiry() {
     notifier.handle_timeout(at(60_000));
     assert!(notifier.is_active());
     assert_eq!(notifier.expires_at(), Some(at(110_000)));
+}
+
+#[test]
+fn a_refresh_from_elsewhere_moves_the_target() {
+    let (mut notifier, _) = accept(policy(), Some(60));
+    let text = subscribe(2, Some("as"), Some(60), "").wire().to_vec();
+    let text = String::from_utf8(text).unwrap();
+    let moved = text.replace("anna@10.0.0.1", "anna@10.0.0.7");
+    notifier.handle_subscribe(at(1), &Message::parse(moved.into()).unwrap());
+    notifier.notify(at(1), None);
+    let sent = drain(&mut notifier).0;
+    assert_eq!(sent[0].request_uri, "sip:anna@10.0.0.7:5060");
 }
 
 #[test]
