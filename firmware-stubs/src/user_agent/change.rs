@@ -6,7 +6,8 @@
 //! | queued | `ask` for the same service | queued, the newer wish in place of the older |
 //! | queued | `take` while nothing is outstanding | outstanding |
 //! | outstanding | a state of its service | over: the server has the last word |
-//! | outstanding | a NOTIFY without its service | outstanding, for five seconds more |
+//! | outstanding | accepted | outstanding, for Timer N |
+//! | outstanding, accepted | a NOTIFY without its service | outstanding, for five seconds more |
 //! | outstanding | refused, unanswered, time over | over, refused |
 //! | any | `refuse_all` | empty, all refused |
 //!
@@ -85,10 +86,18 @@ impl Changes {
         self.outstanding.take_if(answered).map(|open| open.wish)
     }
 
-    /// A NOTIFY has come. Called after the states in it.
-    pub(super) fn on_notify(&mut self, now: Instant) {
+    /// The server took the change. A NOTIFY may take so long from now.
+    pub(super) fn on_accepted(&mut self, now: Instant, longest: Duration) {
         if let Some(open) = &mut self.outstanding {
-            open.give_up_at.get_or_insert(now + PATIENCE);
+            open.give_up_at.get_or_insert(now + longest);
+        }
+    }
+
+    /// A NOTIFY has come. A change that was accepted may soon be confirmed by it or by another one.
+    pub(super) fn on_notify(&mut self, now: Instant) {
+        let outstanding = self.outstanding.as_mut();
+        if let Some(give_up_at) = outstanding.and_then(|open| open.give_up_at.as_mut()) {
+            *give_up_at = (*give_up_at).min(now + PATIENCE);
         }
     }
 
@@ -160,6 +169,9 @@ mod tests {
         changes.ask(wish(Service::DoNotDisturb, true));
         changes.take(Instant::EPOCH).unwrap();
         assert!(changes.deadline().is_none());
+        changes.on_notify(Instant::EPOCH);
+        assert!(changes.deadline().is_none(), "it was not accepted yet");
+        changes.on_accepted(Instant::EPOCH, Duration::from_secs(32));
         changes.on_notify(Instant::EPOCH);
         let at = changes.deadline().unwrap();
         assert_eq!(at, Instant::EPOCH + PATIENCE);

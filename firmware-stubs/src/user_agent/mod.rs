@@ -5,6 +5,7 @@
 //! asked for. Accounts keep their own tables; this file carries messages to the account they belong to.
 
 mod account;
+mod body;
 mod call;
 mod challenge;
 mod change;
@@ -34,6 +35,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The first SUBSCRIBEs of the accounts are spread over this long.
+const SPREAD: Duration = Duration::from_secs(2);
+/// With many accounts, over this long for each of them.
+const PACE: Duration = Duration::from_millis(50);
 /// How long `shutdown` may take, whatever the server does.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -146,6 +151,8 @@ impl UserAgent {
 
     /// Takes the accounts as they now are: registers, subscribes, unsubscribes and de-registers by difference.
     pub fn configure(&mut self, now: Instant, accounts: &[AccountSettings]) {
+        let many = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
+        self.shared.spread = SPREAD.max(PACE.saturating_mul(many));
         let mixed_up = self.shared.has(Defect::SubscribesForTheFirstAccount);
         for (handset, account) in &mut self.accounts {
             if !accounts.iter().any(|settings| settings.handset == *handset) {

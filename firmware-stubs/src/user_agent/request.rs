@@ -28,6 +28,8 @@ pub(super) struct Shared {
     pub(super) sip: SocketAddr,
     pub(super) owners: BTreeMap<TransactionId, Ipui>,
     pub(super) outputs: VecDeque<UaOutput>,
+    /// Over how long the accounts spread what they all want to do at once.
+    pub(super) spread: Duration,
 }
 
 /// The values of one request besides those of its account.
@@ -63,6 +65,7 @@ impl Shared {
             sip: config.sip,
             owners: BTreeMap::new(),
             outputs: VecDeque::new(),
+            spread: Duration::ZERO,
         }
     }
 

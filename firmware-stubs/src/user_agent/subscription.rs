@@ -9,39 +9,33 @@
 //! | soon, on | `disable` | off: the subscriber unsubscribes |
 //! | soon, on | `abandon` | off: without a word, the binding is gone |
 //!
-//! The subscriber decides what is sent and when. This file writes the requests, answers challenges, reads the bodies,
-//! and is where most defects of the mechanism have their point.
+//! The subscriber decides what is sent and when. This file writes the requests and answers challenges;
+//! `states` has what the handset is told.
+
+mod states;
 
 use super::UaIndication;
+use super::body::write_body;
 use super::challenge::Challenge;
 use super::change::{Changes, Wish};
-use super::notification;
 use super::policy;
 use super::request::{Draft, Server, Shared, address_of_record};
 use crate::accounts::{AccountSettings, Ipui};
 use crate::defect::Defect;
-use crate::user_agent::template::{TemplateName, Values};
+use crate::user_agent::template::TemplateName;
 use bytes::Bytes;
 use sip::endpoint::{Failure, TransactionId};
-use sip::feature_event::{CONTENT_TYPE, Event, Service, Setting};
+use sip::feature_event::{Service, Setting};
 use sip::message::{Message, Method};
-use sip::subscription::{
-    NotifyAnswer, Purpose, SubscribeRequest, Subscriber, SubscriberIndication, SubscriberOutput,
-};
+use sip::subscription::{NotifyAnswer, Purpose, SubscribeRequest, Subscriber, SubscriberOutput};
 use sip::time::Instant;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The first SUBSCRIBEs of the accounts of a base are spread over this long.
-const SPREAD: Duration = Duration::from_secs(2);
 /// How long `subscribes-late` waits.
 const LATE_START: Duration = Duration::from_secs(15);
-/// How long `applies-state-late` waits.
-const LATE_STATE: Duration = Duration::from_secs(5);
 /// How long `loops-on-empty-401` waits between two requests.
 const LOOP: Duration = Duration::from_secs(1);
-/// How soon the state is read again after a body that could not be read.
-const RECHECK: Duration = Duration::from_secs(30);
 
 /// What becomes of a NOTIFY.
 #[derive(Clone, Debug)]
@@ -147,7 +141,7 @@ impl FeatureSync {
         } else if shared.has(Defect::SubscribesBeforeRegistered) {
             Duration::ZERO
         } else {
-            shared.below(SPREAD)
+            shared.below(shared.spread)
         };
         self.stage = Stage::Soon(now + wait);
         self.handle_timeout(now, shared, settings);
@@ -314,20 +308,6 @@ impl FeatureSync {
         Reaction::Answer(code, reason, headers)
     }
 
-    /// Applies the body of a NOTIFY that belongs to no subscription.
-    pub(super) fn apply_foreign(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        settings: &AccountSettings,
-        request: &Message,
-    ) {
-        let content_type = request.header("Content-Type").unwrap_or_default();
-        if let Ok(told) = notification::read(content_type, request.body()) {
-            self.apply(now, shared, settings, told);
-        }
-    }
-
     pub(super) fn handle_timeout(
         &mut self,
         now: Instant,
@@ -462,170 +442,6 @@ impl FeatureSync {
         }
     }
 
-    fn on_indication(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        settings: &AccountSettings,
-        indication: SubscriberIndication,
-    ) {
-        match indication {
-            SubscriberIndication::Accepted { purpose, code } => {
-                self.on_accepted(now, shared, settings, purpose, code);
-            }
-            SubscriberIndication::Active { .. } => {
-                self.tell_synchronised(shared, settings, true);
-                self.changes.on_notify(now);
-            }
-            SubscriberIndication::Pending { .. } => {
-                self.tell_synchronised(shared, settings, false);
-            }
-            SubscriberIndication::State { content_type, body } => {
-                match notification::read(&content_type, &body) {
-                    Ok(told) => self.apply(now, shared, settings, told),
-                    Err(problem) => {
-                        shared.log(settings, &format!("state not read: {problem}"));
-                        self.recheck_at.get_or_insert(now + RECHECK);
-                    }
-                }
-            }
-            SubscriberIndication::ChangeFailed { cause } => {
-                shared.log(settings, &format!("change not made: {cause:?}"));
-                if let Some(service) = self.changes.on_failure() {
-                    refuse(shared, settings, service);
-                }
-            }
-            SubscriberIndication::Ended { reason, .. } => {
-                shared.log(settings, &format!("subscription ended: {reason:?}"));
-                self.on_down(shared, settings);
-            }
-            SubscriberIndication::Refused { code, .. } => {
-                shared.log(settings, &format!("subscription refused with {code}"));
-                let for_good = matches!(code, 403 | 489);
-                self.odd.surrender = for_good && shared.has(Defect::StopsRegisteringAfterRefusal);
-                self.on_down(shared, settings);
-            }
-        }
-    }
-
-    fn on_accepted(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        settings: &AccountSettings,
-        purpose: Purpose,
-        code: u16,
-    ) {
-        let again = shared.has(Defect::SubscribesAfter202Again) && !self.odd.subscribed_again;
-        if code == 202 && purpose == Purpose::Initial && again {
-            self.odd.subscribed_again = true;
-            self.subscriber.restart(now);
-            return;
-        }
-        let Some(wish) = self
-            .changes
-            .outstanding()
-            .filter(|_| purpose == Purpose::Change)
-        else {
-            return;
-        };
-        let wish = wish.clone();
-        if shared.has(Defect::SendsChangeTwice) && wish.original {
-            self.changes.ask(Wish {
-                original: false,
-                ..wish.clone()
-            });
-        }
-        if shared.has(Defect::BelievesThe2xx) {
-            self.changes.on_state(wish.service);
-            self.odd.deaf_to = Some(wish.service);
-            let state = UaIndication::State {
-                handset: settings.handset.clone(),
-                service: wish.service,
-                setting: wish.setting,
-            };
-            shared.indicate(state);
-        }
-    }
-
-    fn on_down(&mut self, shared: &mut Shared, settings: &AccountSettings) {
-        self.last_cseq = None;
-        self.recheck_at = None;
-        self.refuse_all(shared, settings);
-        self.tell_synchronised(shared, settings, false);
-    }
-
-    /// Takes the states of one NOTIFY.
-    fn apply(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        settings: &AccountSettings,
-        mut told: Vec<Event>,
-    ) {
-        let skip = shared.has(Defect::AppliesFirstNotifyOnly) && !self.known.is_empty();
-        if skip || std::mem::take(&mut self.odd.ignore_next_state) {
-            return;
-        }
-        if shared.has(Defect::AppliesFirstPartOnly) {
-            told.truncate(1);
-        }
-        for one in told {
-            let user = &settings.user_name;
-            let states = notification::settle(&shared.defects, user, &self.known, one);
-            for (service, setting) in states {
-                self.apply_state(now, shared, settings, service, setting);
-            }
-        }
-    }
-
-    fn apply_state(
-        &mut self,
-        now: Instant,
-        shared: &mut Shared,
-        settings: &AccountSettings,
-        service: Service,
-        setting: Setting,
-    ) {
-        let wish = self.changes.on_state(service);
-        if self.odd.deaf_to == Some(service) {
-            self.odd.deaf_to = None;
-            return;
-        }
-        let changed = self.known.insert(service, setting.clone()) != Some(setting.clone());
-        let contradicted = wish.filter(|wish| {
-            wish.original && wish.setting.active != setting.active
-                || wish.setting.active && wish.setting.number != setting.number
-        });
-        if let Some(wish) = contradicted
-            && wish.original
-            && shared.has(Defect::RepeatsContradictedChange)
-        {
-            self.changes.ask(Wish {
-                original: false,
-                ..wish
-            });
-        }
-        if changed && shared.has(Defect::EchoesNotify) {
-            self.changes.ask(Wish {
-                service,
-                setting: setting.clone(),
-                not_before: now,
-                original: false,
-            });
-        }
-        let state = UaIndication::State {
-            handset: settings.handset.clone(),
-            service,
-            setting,
-        };
-        if shared.has(Defect::AppliesStateLate) {
-            self.odd.late.push((now + LATE_STATE, state));
-        } else {
-            shared.indicate(state);
-        }
-    }
-
     fn tell_synchronised(&mut self, shared: &mut Shared, settings: &AccountSettings, on: bool) {
         if self.told_synchronised != on {
             self.told_synchronised = on;
@@ -644,40 +460,4 @@ impl FeatureSync {
 fn refuse(shared: &mut Shared, settings: &AccountSettings, service: Service) {
     let handset: Ipui = settings.handset.clone();
     shared.indicate(UaIndication::ChangeRefused { handset, service });
-}
-
-/// The body that asks for a wish, with its Content-Type.
-fn write_body(shared: &Shared, settings: &AccountSettings, wish: &Wish) -> (String, Bytes) {
-    let inverted = shared.has(Defect::InvertsDoNotDisturb) && wish.service == Service::DoNotDisturb;
-    let setting = &wish.setting;
-    let values = Values::new()
-        .with("device", &settings.user_name)
-        .with("active", setting.active != inverted);
-    let template = match wish.service {
-        Service::DoNotDisturb => TemplateName::SetDoNotDisturb,
-        _ => TemplateName::SetForwarding,
-    };
-    let values = match wish.service {
-        Service::DoNotDisturb => values,
-        service => values
-            .with("type", service.forwarding_type().unwrap_or_default())
-            .with("on", if setting.active { "on" } else { "" })
-            .with("number", setting.number.as_deref().unwrap_or_default())
-            .with("rings", rings(shared, wish)),
-    };
-    let text = shared.model.sip.templates.text(template, &values);
-    (CONTENT_TYPE.to_owned(), text.into())
-}
-
-/// The ring count belongs to forwarding on no answer, and switching that on needs one.
-fn rings(shared: &Shared, wish: &Wish) -> String {
-    if wish.service != Service::CallForwardingNoAnswer {
-        return String::new();
-    }
-    let usual = wish
-        .setting
-        .active
-        .then_some(shared.model.limits.default_rings);
-    let rings = wish.setting.rings.or(usual);
-    rings.map_or_else(String::new, |rings| rings.to_string())
 }
