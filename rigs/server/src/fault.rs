@@ -3,8 +3,9 @@
 //! A [`Fault`] says on which messages it works, how many times, and what happens then. It can be written as JSON:
 //! `{"on": {"method": "SUBSCRIBE", "purpose": "change"}, "times": 1, "action": {"do": "withhold-notify"}}`.
 //!
-//! An action works at one of three points, its [`Stage`]: when a request arrives, when a SUBSCRIBE has been accepted
-//! (so that a digest challenge before it does not use the fault up), or when a NOTIFY is written. The faults of a plan are
+//! An action works at one point, its [`Stage`]: when a request arrives, when a SUBSCRIBE has been accepted (so that a digest
+//! challenge before it does not use the fault up), when a NOTIFY becomes due, or when it is written. A fault on a NOTIFY may
+//! name NOTIFY as its method, or SUBSCRIBE for those that a SUBSCRIBE causes. The faults of a plan are
 //! tried in the order in which they were loaded; every one that matches is used once, and one that settles the matter
 //! (such as `answer`) ends the search.
 
@@ -58,7 +59,7 @@ impl Purpose {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Matcher {
-    /// The method, such as `SUBSCRIBE`. For actions on NOTIFYs it may be left out.
+    /// The method, such as `SUBSCRIBE`. A NOTIFY that a SUBSCRIBE causes has both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The account.
@@ -133,22 +134,6 @@ pub enum Action {
         #[serde(default)]
         values: Vec<ServiceValue>,
     },
-    /// Sends the NOTIFY later.
-    DelayNotify {
-        /// How long after the usual time.
-        milliseconds: u64,
-    },
-    /// Sends the NOTIFY twice, the second with the next CSeq.
-    DuplicateNotify,
-    /// Accepts, and ends the subscription in the NOTIFY that follows.
-    EndSubscription {
-        /// The reason; none when absent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
-        /// The `retry-after` parameter in seconds.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        retry_after: Option<u32>,
-    },
     /// Grants this many seconds, whatever was asked and whatever the policy says.
     GrantExpires {
         /// Seconds.
@@ -160,10 +145,28 @@ pub enum Action {
         #[serde(default = "default_lead")]
         lead_milliseconds: u64,
     },
-    /// After a change, sends a NOTIFY with the old values first and then one with the new ones.
-    OldThenNewNotify,
     /// Leaves Expires out of the 2xx.
     OmitExpires,
+
+    // When a NOTIFY becomes due, after a SUBSCRIBE or after a change by the server.
+    /// Sends the NOTIFY later.
+    DelayNotify {
+        /// How long after the usual time.
+        milliseconds: u64,
+    },
+    /// Sends the NOTIFY twice, the second with the next CSeq.
+    DuplicateNotify,
+    /// Ends the subscription in this NOTIFY, which then has no body. After an unsubscription it sets the reason.
+    EndSubscription {
+        /// The reason; none when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+        /// The `retry-after` parameter in seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u32>,
+    },
+    /// After a change, sends a NOTIFY with the old values first and then one with the new ones.
+    OldThenNewNotify,
     /// Sends no NOTIFY.
     WithholdNotify,
 
@@ -254,8 +257,10 @@ pub enum Stage {
     Arrival,
     /// A SUBSCRIBE or REGISTER has been accepted.
     Acceptance,
+    /// A NOTIFY has become due.
+    Sending,
     /// A NOTIFY is being written.
-    Notify,
+    Writing,
 }
 
 const fn default_lead() -> u64 {
@@ -276,14 +281,14 @@ impl Action {
             | Self::StaleChallenge => Stage::Arrival,
             Self::AcceptWith { .. }
             | Self::Contradict { .. }
-            | Self::DelayNotify { .. }
-            | Self::DuplicateNotify
-            | Self::EndSubscription { .. }
             | Self::GrantExpires { .. }
             | Self::NotifyBeforeResponse { .. }
+            | Self::OmitExpires => Stage::Acceptance,
+            Self::DelayNotify { .. }
+            | Self::DuplicateNotify
+            | Self::EndSubscription { .. }
             | Self::OldThenNewNotify
-            | Self::OmitExpires
-            | Self::WithholdNotify => Stage::Acceptance,
+            | Self::WithholdNotify => Stage::Sending,
             Self::Body { .. }
             | Self::ClosingDelimiterMissing
             | Self::Device { .. }
@@ -301,7 +306,7 @@ impl Action {
             | Self::RingCount { .. }
             | Self::SingleDocuments
             | Self::SubscriptionState { .. }
-            | Self::WrongContentType { .. } => Stage::Notify,
+            | Self::WrongContentType { .. } => Stage::Writing,
         }
     }
 

@@ -78,9 +78,14 @@ impl Bindings {
         &self.list
     }
 
-    /// When the next binding ends.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.list.iter().map(|binding| binding.expires_at).min()
+    /// When the bindings end that this REGISTER has made.
+    pub(crate) fn ends_of(&self, request: &Message) -> Vec<Instant> {
+        let cseq = request.cseq().map_or(0, |(number, _)| number);
+        self.list
+            .iter()
+            .filter(|binding| binding.call_id == request.call_id() && binding.cseq == cseq)
+            .map(|binding| binding.expires_at)
+            .collect()
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Instant) {
@@ -246,7 +251,7 @@ mod tests {
         let mut bindings = Bindings::default();
         let contact = register(1, "Contact: <sip:anna@127.0.0.2>\r\n");
         assert_eq!(apply(&mut bindings, &contact), Ok(()));
-        let end = bindings.deadline().expect("a deadline");
+        let end = bindings.ends_of(&contact)[0];
         bindings.handle_timeout(Instant::from_micros(end.as_micros() - 1));
         assert_eq!(bindings.list().len(), 1);
         bindings.handle_timeout(end);

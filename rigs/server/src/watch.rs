@@ -14,7 +14,7 @@ use sip::subscription::{
     SubscribeAnswer, SubscribeKind,
 };
 use sip::time::Instant;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Names a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,7 +196,7 @@ impl Watch {
         self.notifier.dialog_mut().local_cseq = cseq;
     }
 
-    pub(crate) fn owns(&self, subscribe: &Message) -> bool {
+    fn owns(&self, subscribe: &Message) -> bool {
         self.notifier.owns(subscribe)
     }
 
@@ -250,5 +250,52 @@ impl Watch {
             notify_cseq: dialog.local_cseq,
             expires_at: self.notifier.expires_at(),
         }
+    }
+}
+
+/// The subscriptions of a server, found by name and by account.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watches {
+    all: BTreeMap<WatchId, Watch>,
+    by_user: BTreeMap<String, BTreeSet<WatchId>>,
+}
+
+impl Watches {
+    pub(crate) fn insert(&mut self, id: WatchId, watch: Watch) {
+        let mine = self.by_user.entry(watch.user.clone()).or_default();
+        mine.insert(id);
+        self.all.insert(id, watch);
+    }
+
+    pub(crate) fn remove(&mut self, id: WatchId) -> Option<Watch> {
+        let watch = self.all.remove(&id)?;
+        if let Some(mine) = self.by_user.get_mut(&watch.user) {
+            mine.remove(&id);
+        }
+        Some(watch)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    pub(crate) fn get(&self, id: WatchId) -> Option<&Watch> {
+        self.all.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
+        self.all.get_mut(&id)
+    }
+
+    /// The subscriptions of an account, the oldest first.
+    pub(crate) fn of(&self, user: &str) -> Vec<WatchId> {
+        let mine = self.by_user.get(user);
+        mine.map_or_else(Vec::new, |mine| mine.iter().copied().collect())
+    }
+
+    /// The subscription of an account that a SUBSCRIBE in a dialog belongs to.
+    pub(crate) fn owner(&self, user: &str, subscribe: &Message) -> Option<WatchId> {
+        let owns = |id: &WatchId| self.get(*id).is_some_and(|watch| watch.owns(subscribe));
+        self.of(user).into_iter().find(owns)
     }
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Subject<'a> {
     pub(crate) method: &'a str,
+    /// The method of what caused it.
+    pub(crate) cause: Option<&'a str>,
     pub(crate) user: &'a str,
     pub(crate) body: bool,
     pub(crate) in_dialog: bool,
@@ -22,10 +24,30 @@ impl<'a> Subject<'a> {
         let method = request.method().map_or("", Method::as_str);
         Self {
             method,
+            cause: None,
             user: request.from_uri().map_or("", user_part),
             body: !request.body().is_empty(),
             in_dialog: request.to_tag().is_some(),
             purpose: (method == "SUBSCRIBE").then(|| Purpose::of_subscribe(request)),
+        }
+    }
+}
+
+impl<'a> Subject<'a> {
+    /// A NOTIFY with this purpose.
+    pub(crate) const fn of_notify(user: &'a str, purpose: Purpose, body: bool) -> Self {
+        Self {
+            method: "NOTIFY",
+            cause: match purpose {
+                Purpose::Change | Purpose::Initial | Purpose::Refresh | Purpose::Unsubscribe => {
+                    Some("SUBSCRIBE")
+                }
+                Purpose::ServerChange | Purpose::Termination => None,
+            },
+            user,
+            body,
+            in_dialog: true,
+            purpose: Some(purpose),
         }
     }
 }
@@ -35,7 +57,8 @@ impl Matcher {
         fn fits<T: PartialEq>(wanted: Option<T>, is: T) -> bool {
             wanted.is_none_or(|wanted| wanted == is)
         }
-        fits(self.method.as_deref(), subject.method)
+        let named = |method: &str| method == subject.method || Some(method) == subject.cause;
+        self.method.as_deref().is_none_or(named)
             && fits(self.user.as_deref(), subject.user)
             && fits(self.body, subject.body)
             && fits(self.in_dialog, subject.in_dialog)
@@ -130,6 +153,7 @@ mod tests {
 
     const CHANGE: Subject<'static> = Subject {
         method: "SUBSCRIBE",
+        cause: None,
         user: "anna",
         body: true,
         in_dialog: true,
@@ -141,7 +165,7 @@ mod tests {
         let mut plan = FaultPlan::default();
         plan.load(Fault::new(Action::WithholdNotify).times(2));
         let uses: Vec<_> = (0..3)
-            .map(|_| plan.take(Stage::Acceptance, &CHANGE).len())
+            .map(|_| plan.take(Stage::Sending, &CHANGE).len())
             .collect();
         assert_eq!(uses, [1, 1, 0]);
     }
@@ -160,6 +184,25 @@ mod tests {
         );
         assert!(plan.drops(&CHANGE));
         assert!(!plan.drops(&CHANGE));
+    }
+
+    #[test]
+    fn a_notify_is_named_by_its_own_method_and_by_that_of_its_cause() {
+        for (method, purpose, count) in [
+            (Method::Notify, Purpose::Change, 1),
+            (Method::Subscribe, Purpose::Change, 1),
+            (Method::Notify, Purpose::ServerChange, 1),
+            (Method::Subscribe, Purpose::ServerChange, 0),
+        ] {
+            let mut plan = FaultPlan::default();
+            plan.load(Fault::new(Action::WithholdNotify).on_method(&method));
+            let subject = Subject::of_notify("anna", purpose, true);
+            assert_eq!(
+                plan.take(Stage::Sending, &subject).len(),
+                count,
+                "{method} {purpose:?}"
+            );
+        }
     }
 
     #[test]

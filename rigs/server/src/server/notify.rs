@@ -5,7 +5,7 @@
 
 use super::{AppServer, Job};
 use crate::account::Account;
-use crate::address::socket_address;
+use crate::address::{socket_address, user_part};
 use crate::body::Form;
 use crate::dialect::Extent;
 use crate::fault::{Action, Purpose, Stage, Subject};
@@ -28,6 +28,92 @@ pub(super) struct Owed {
     pub(super) end: Option<End>,
 }
 
+/// What happened to an account.
+#[derive(Clone, Debug)]
+pub(super) struct News {
+    /// What a NOTIFY carries.
+    pub(super) extent: Extent,
+    /// The services it is about.
+    pub(super) services: Vec<Service>,
+    /// What held before.
+    pub(super) before: Vec<(Service, Setting)>,
+}
+
+/// What the fault plan wants done with a NOTIFY that is due.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sending {
+    withholds: bool,
+    duplicates: bool,
+    old_then_new: bool,
+    /// How much later than usual.
+    pub(super) delay: Duration,
+    /// The end of the subscription.
+    pub(super) end: Option<End>,
+}
+
+impl Sending {
+    pub(super) fn new(actions: Vec<Action>) -> Self {
+        let mut sending = Self::default();
+        for action in actions {
+            match action {
+                Action::DelayNotify { milliseconds } => {
+                    sending.delay += Duration::from_millis(milliseconds);
+                }
+                Action::DuplicateNotify => sending.duplicates = true,
+                Action::EndSubscription {
+                    reason,
+                    retry_after,
+                } => {
+                    sending.end = Some(End {
+                        reason,
+                        retry_after,
+                    });
+                }
+                Action::OldThenNewNotify => sending.old_then_new = true,
+                Action::WithholdNotify => sending.withholds = true,
+                _ => {}
+            }
+        }
+        sending
+    }
+
+    /// Whether no NOTIFY is to be sent.
+    pub(super) const fn withholds(&self) -> bool {
+        self.withholds
+    }
+
+    /// The NOTIFYs that tell these news.
+    pub(super) fn owed(&self, purpose: Purpose, news: &News) -> Vec<Owed> {
+        if self.withholds {
+            return Vec::new();
+        }
+        let one = |what| Owed {
+            purpose,
+            what,
+            end: None,
+        };
+        if let Some(end) = self.end.clone() {
+            return vec![Owed {
+                end: Some(end),
+                ..one(What::Nothing)
+            }];
+        }
+        let mut owed = Vec::new();
+        if self.old_then_new && !news.services.is_empty() {
+            let asked = |(service, _): &&(Service, Setting)| news.services.contains(service);
+            owed.push(one(What::Values(
+                news.before.iter().filter(asked).cloned().collect(),
+            )));
+        }
+        let what = What::new(news.extent, &news.services);
+        if self.duplicates {
+            owed.push(one(what.clone()));
+        }
+        owed.push(one(what));
+        owed
+    }
+}
+
 /// What an owed NOTIFY says.
 #[derive(Clone, Debug)]
 pub(super) enum What {
@@ -45,42 +131,24 @@ impl AppServer {
         }
     }
 
-    pub(super) fn owe_others(
+    /// Tells every subscription of an account what happened at the server, except the one that asked for it.
+    pub(super) fn tell(
         &mut self,
         now: Instant,
         delay: Duration,
         user: &str,
-        except: WatchId,
-        services: &[Service],
+        news: &News,
+        except: Option<WatchId>,
     ) {
-        let extent = self.dialect.notify.after_server_change.value;
-        for watch in self.watches_of(user) {
-            if watch != except {
-                let owed = Owed {
-                    purpose: Purpose::ServerChange,
-                    what: What::new(extent, services),
-                    end: None,
-                };
-                self.owe(now, delay, watch, vec![owed]);
+        let purpose = Purpose::ServerChange;
+        for watch in self.watches.of(user) {
+            if Some(watch) == except {
+                continue;
             }
-        }
-    }
-
-    /// Notifies every subscription of an account of a change by the server itself.
-    pub(super) fn notify_watchers(
-        &mut self,
-        now: Instant,
-        user: &str,
-        extent: Extent,
-        services: &[Service],
-    ) {
-        for watch in self.watches_of(user) {
-            let owed = Owed {
-                purpose: Purpose::ServerChange,
-                what: What::new(extent, services),
-                end: None,
-            };
-            self.enqueue(now, watch, vec![owed]);
+            let subject = Subject::of_notify(user, purpose, true);
+            let sending = Sending::new(self.faults.take(Stage::Sending, &subject));
+            let owed = sending.owed(purpose, news);
+            self.owe(now, delay + sending.delay, watch, owed);
         }
     }
 
@@ -96,7 +164,7 @@ impl AppServer {
         retry_after: Option<u32>,
     ) {
         self.now = now;
-        for watch in self.watches_of(user) {
+        for watch in self.watches.of(user) {
             let owed = Owed {
                 purpose: Purpose::Termination,
                 what: What::Nothing,
@@ -111,42 +179,34 @@ impl AppServer {
 
     /// Forgets every subscription of an account without a word: the next SUBSCRIBE in one is answered 481.
     pub fn forget_subscriptions(&mut self, user: &str) {
-        for id in self.watches_of(user) {
+        for id in self.watches.of(user) {
             self.forget(id);
         }
     }
 
     /// Forgets the subscription that a request belongs to.
     pub(super) fn forget_dialog(&mut self, message: &Message) {
-        let watch = self.watches.iter().find(|(_, watch)| watch.owns(message));
-        if let Some(id) = watch.map(|(id, _)| *id) {
+        let user = message.from_uri().map_or("", user_part);
+        if let Some(id) = self.watches.owner(user, message) {
             self.forget(id);
         }
     }
 
     pub(super) fn forget(&mut self, id: WatchId) {
-        if let Some(watch) = self.watches.remove(&id) {
+        if let Some(watch) = self.watches.remove(id) {
             self.ended.insert(watch.user().to_owned(), watch);
         }
         self.notifies.retain(|_, (watch, _)| *watch != id);
     }
 
-    pub(super) fn watches_of(&self, user: &str) -> Vec<WatchId> {
-        let mine = self
-            .watches
-            .iter()
-            .filter(|(_, watch)| watch.user() == user);
-        mine.map(|(id, _)| *id).collect()
-    }
-
     /// Writes what is owed and hands it to the subscription.
     pub(super) fn enqueue(&mut self, now: Instant, id: WatchId, owed: Vec<Owed>) {
         for one in owed {
-            let Some(user) = self.watches.get(&id).map(|watch| watch.user().to_owned()) else {
+            let Some(user) = self.watches.get(id).map(|watch| watch.user().to_owned()) else {
                 return;
             };
             for outgoing in self.write_owed(&user, one) {
-                if let Some(watch) = self.watches.get_mut(&id) {
+                if let Some(watch) = self.watches.get_mut(id) {
                     watch.enqueue(now, outgoing);
                 }
             }
@@ -190,53 +250,47 @@ impl AppServer {
     }
 
     fn notify_actions(&mut self, user: &str, purpose: Purpose, body: bool) -> Vec<Action> {
-        let subject = Subject {
-            method: "NOTIFY",
-            user,
-            body,
-            in_dialog: true,
-            purpose: Some(purpose),
-        };
-        self.faults.take(Stage::Notify, &subject)
+        let subject = Subject::of_notify(user, purpose, body);
+        self.faults.take(Stage::Writing, &subject)
     }
 
     pub(super) fn extras(&mut self, user: &str, purpose: Purpose) -> Extras {
         extras_of(&self.notify_actions(user, purpose, false))
     }
 
-    pub(super) fn expire_watches(&mut self, now: Instant) {
-        let due: Vec<WatchId> = self
+    /// The time of a subscription may be over; if it was refreshed, this comes again.
+    pub(super) fn expire_watch(&mut self, now: Instant, id: WatchId) {
+        let Some(user) = self
             .watches
-            .iter()
-            .filter(|(_, watch)| watch.is_due(now))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in due {
-            let user = self.watches.get(&id).map_or("", Watch::user).to_owned();
-            let extras = self.extras(&user, Purpose::Termination);
-            if let Some(watch) = self.watches.get_mut(&id) {
-                watch.expire(now, extras);
-            }
-            self.send_notifies(now, id);
+            .get(id)
+            .filter(|watch| watch.is_due(now))
+            .map(|watch| watch.user().to_owned())
+        else {
+            return;
+        };
+        let extras = self.extras(&user, Purpose::Termination);
+        if let Some(watch) = self.watches.get_mut(id) {
+            watch.expire(now, extras);
         }
+        self.send_notifies(now, id);
     }
 
     /// Sends every NOTIFY that the subscription has ready, and lets go of it when it is over.
     fn send_notifies(&mut self, now: Instant, id: WatchId) {
-        while let Some(watch) = self.watches.get_mut(&id) {
+        while let Some(watch) = self.watches.get_mut(id) {
             let Some((request, extras)) = watch.poll_notify() else {
                 if watch.is_over() {
                     self.forget(id);
                 }
                 return;
             };
-            let Some(flow) = self.watches.get(&id).map(|watch| self.notify_flow(watch)) else {
+            let Some(flow) = self.watches.get(id).map(|watch| self.notify_flow(watch)) else {
                 return;
             };
             let branch = self.new_branch();
             let writer = self.write_notify(&request, flow, &branch, &HeaderChoice::Usual, &extras);
             if let Ok(message) = writer.build() {
-                if let Some(watch) = self.watches.get_mut(&id) {
+                if let Some(watch) = self.watches.get_mut(id) {
                     watch.remember(flow, message.wire().clone());
                 }
                 let transaction = self.endpoint.send_request(now, flow, message);
@@ -328,7 +382,7 @@ impl AppServer {
         if response.status().is_some_and(|code| code >= 200) {
             self.notifies.remove(&transaction);
         }
-        if let Some(watch) = self.watches.get_mut(&id) {
+        if let Some(watch) = self.watches.get_mut(id) {
             watch.handle_response(now, response);
         }
         self.send_notifies(now, id);
@@ -343,7 +397,7 @@ impl AppServer {
         let Some((id, cseq)) = self.notifies.remove(&transaction) else {
             return;
         };
-        if let Some(watch) = self.watches.get_mut(&id) {
+        if let Some(watch) = self.watches.get_mut(id) {
             watch.handle_failure(now, cseq, failure);
         }
         self.send_notifies(now, id);

@@ -48,7 +48,7 @@ impl AppServer {
             | NotifyDialog::UnknownCallId
             | NotifyDialog::UnknownFromTag
             | NotifyDialog::UnknownToTag => {
-                for id in self.watches_of(user) {
+                for id in self.watches.of(user) {
                     sent.extend(self.notify_watch(now, user, spec, id));
                 }
             }
@@ -63,7 +63,7 @@ impl AppServer {
         spec: &NotifySpec,
         id: WatchId,
     ) -> Vec<NotifySent> {
-        let Some(watch) = self.watches.get(&id).filter(|watch| watch.is_active()) else {
+        let Some(watch) = self.watches.get(id).filter(|watch| watch.is_active()) else {
             return Vec::new();
         };
         let flow = self.notify_flow(watch);
@@ -73,7 +73,7 @@ impl AppServer {
             NotifyDialog::UnknownFromTag => request.local_tag = self.endpoint.new_tag(),
             NotifyDialog::UnknownToTag => request.remote_tag = self.endpoint.new_tag(),
             NotifyDialog::Current | NotifyDialog::LastEnded | NotifyDialog::Outside => {
-                if let Some(watch) = self.watches.get_mut(&id) {
+                if let Some(watch) = self.watches.get_mut(id) {
                     count(watch, spec.cseq, request.cseq);
                 }
             }
@@ -85,9 +85,9 @@ impl AppServer {
     fn send_again(&mut self, user: &str) -> Vec<NotifySent> {
         let last: Vec<_> = self
             .watches
-            .values()
-            .filter(|watch| watch.user() == user)
-            .filter_map(|watch| watch.last().cloned())
+            .of(user)
+            .into_iter()
+            .filter_map(|id| self.watches.get(id)?.last().cloned())
             .collect();
         let mut sent = Vec::new();
         for (flow, bytes) in last {

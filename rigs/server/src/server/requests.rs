@@ -34,6 +34,10 @@ impl AppServer {
             self.on_cancel(now, transaction, &message);
             return;
         }
+        if let Some(refused) = self.refuse_malformed(&message) {
+            self.respond(now, transaction, &refused);
+            return;
+        }
         let subject = Subject::of_request(&message);
         if flow.transport.is_reliable() && self.faults.drops(&subject) {
             return;
@@ -75,6 +79,22 @@ impl AppServer {
             };
             self.later(now + delay, job);
         }
+    }
+
+    /// The answer to a request that lacks what every request has, or requires what this server does not have.
+    fn refuse_malformed(&mut self, message: &Message) -> Option<Writer> {
+        let sound = ["From", "To", "Call-ID"]
+            .into_iter()
+            .all(|name| message.header(name).is_some_and(|value| !value.is_empty()))
+            && message.from_tag().is_some()
+            && message
+                .cseq()
+                .is_some_and(|(_, method)| Some(&method) == message.method());
+        if !sound {
+            return Some(self.answer(message, 400));
+        }
+        let required = message.values("Require").join(", ");
+        (!required.is_empty()).then(|| self.answer(message, 420).header("Unsupported", &required))
     }
 
     /// Judges a request that no fault has kept away.
@@ -184,7 +204,12 @@ impl AppServer {
         let policy = self.register_expires;
         let bindings = self.bindings.entry(user.to_owned()).or_default();
         match bindings.register(now, flow, request, &policy, max, forced) {
-            Ok(()) => self.registered(now, request, user, tells_expires),
+            Ok(()) => {
+                for end in bindings.ends_of(request) {
+                    self.later(end, Job::ExpireBindings(user.to_owned()));
+                }
+                self.registered(now, request, user, tells_expires)
+            }
             Err(Refusal::TooBrief(min)) => {
                 let writer = self.answer(request, 423);
                 writer.header("Min-Expires", &min.to_string())

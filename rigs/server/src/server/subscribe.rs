@@ -11,17 +11,17 @@
 //!
 //! The NOTIFYs themselves are written in `notify`.
 
-use super::AppServer;
-use super::notify::{Owed, What};
+use super::notify::{News, Owed, Sending};
+use super::{AppServer, Job};
 use crate::account::merged;
 use crate::address::user_part;
-use crate::dialect::{Audience, Order, RefusedNotify, UnreadableBody};
+use crate::dialect::{Audience, Extent, Order, RefusedNotify, UnreadableBody};
 use crate::fault::{Action, Purpose, Stage, Subject};
 use crate::service::{Origin, ServiceValue};
-use crate::watch::{End, Extras, Watch, WatchId};
+use crate::watch::{Extras, Watch, WatchId};
 use crate::writer::Writer;
 use sip::endpoint::TransactionId;
-use sip::feature_event::{Change, Service, Setting};
+use sip::feature_event::{CONTENT_TYPE, Change, Service, Setting};
 use sip::message::Message;
 use sip::node::Flow;
 use sip::subscription::{Grant, NotifierPolicy, Pace, RefusalRule, SubscribeAnswer, SubscribeKind};
@@ -34,42 +34,26 @@ struct Handling {
     code: Option<u16>,
     granted: Option<u32>,
     omits_expires: bool,
-    withholds: bool,
-    duplicates: bool,
-    old_then_new: bool,
-    delay: Duration,
     lead: Option<Duration>,
     contradiction: Option<Vec<ServiceValue>>,
-    end: Option<End>,
+    sending: Sending,
 }
 
 impl Handling {
-    fn new(actions: Vec<Action>) -> Self {
-        let mut handling = Self::default();
+    fn new(actions: Vec<Action>, sending: Sending) -> Self {
+        let mut handling = Self {
+            sending,
+            ..Self::default()
+        };
         for action in actions {
             match action {
                 Action::AcceptWith { code } => handling.code = Some(code),
                 Action::Contradict { values } => handling.contradiction = Some(values),
-                Action::DelayNotify { milliseconds } => {
-                    handling.delay += Duration::from_millis(milliseconds);
-                }
-                Action::DuplicateNotify => handling.duplicates = true,
-                Action::EndSubscription {
-                    reason,
-                    retry_after,
-                } => {
-                    handling.end = Some(End {
-                        reason,
-                        retry_after,
-                    });
-                }
                 Action::GrantExpires { seconds } => handling.granted = Some(seconds),
                 Action::NotifyBeforeResponse { lead_milliseconds } => {
                     handling.lead = Some(Duration::from_millis(lead_milliseconds));
                 }
-                Action::OldThenNewNotify => handling.old_then_new = true,
                 Action::OmitExpires => handling.omits_expires = true,
-                Action::WithholdNotify => handling.withholds = true,
                 _ => {}
             }
         }
@@ -117,12 +101,11 @@ impl AppServer {
         }
         let user = message.from_uri().map_or("", user_part);
         self.authenticate(now, message, user)?;
-        let existing = self.watches.iter().find(|(_, watch)| watch.owns(message));
-        let existing = existing.map(|(id, _)| *id);
+        let existing = self.watches.owner(user, message);
         if message.to_tag().is_some() && existing.is_none() {
             return Err(self.answer(message, 481));
         }
-        if let Some(watch) = existing.and_then(|id| self.watches.get(&id)) {
+        if let Some(watch) = existing.and_then(|id| self.watches.get(id)) {
             let answer = watch.rehearse(now, message);
             if answer.kind == SubscribeKind::Refused {
                 return Err(self.subscribe_answer(message, &answer, None));
@@ -152,11 +135,15 @@ impl AppServer {
         user: &str,
         existing: Option<WatchId>,
     ) {
+        let subject = Subject::of_request(message);
+        let accepting = self.faults.take(Stage::Acceptance, &subject);
         let subject = Subject {
-            user,
-            ..Subject::of_request(message)
+            method: "NOTIFY",
+            cause: Some(subject.method),
+            ..subject
         };
-        let mut handling = Handling::new(self.faults.take(Stage::Acceptance, &subject));
+        let sending = Sending::new(self.faults.take(Stage::Sending, &subject));
+        let mut handling = Handling::new(accepting, sending);
         let policy = self.notifier_policy(&handling);
         let (id, answer) = match existing {
             Some(id) => (id, self.renew(now, id, policy, flow, message)),
@@ -179,28 +166,36 @@ impl AppServer {
             _ => Applied::default(),
         };
         let owed = match change {
-            Some(None) => self.owed_for_unreadable(),
-            _ => self.owed(answer.kind, &applied, &handling),
+            Some(None) => self.owed_for_unreadable(&handling.sending),
+            _ => self.owed(answer.kind, &applied, &handling.sending),
         };
         let tag = self
             .watches
-            .get(&id)
+            .get(id)
             .map(|watch| watch.local_tag().to_owned());
         let writer = self
             .subscribe_answer(message, &answer, tag.as_deref())
             .header("Contact", &Self::contact(flow));
 
+        if let Some(end) = self.watches.get(id).and_then(Watch::deadline) {
+            self.later(end, Job::ExpireWatch(id));
+        }
         let (response_delay, notify_delay) = self.order(&handling);
         self.respond_later(now, response_delay, transaction, &writer);
-        if handling.withholds {
-            if answer.kind == SubscribeKind::Unsubscribed {
-                self.watches.remove(&id);
-            }
-        } else {
+        let closes = answer.kind == SubscribeKind::Unsubscribed;
+        if closes && handling.sending.withholds() {
+            self.watches.remove(id);
+        } else if closes || !owed.is_empty() {
             self.owe(now, notify_delay, id, owed);
         }
         if applied.differs && self.dialect.notify.watchers.value == Audience::All {
-            self.owe_others(now, notify_delay, user, id, &applied.services);
+            let news = News {
+                extent: self.dialect.notify.after_server_change.value,
+                services: applied.services,
+                before: applied.before,
+            };
+            let gap = notify_delay - handling.sending.delay;
+            self.tell(now, gap, user, &news, Some(id));
         }
     }
 
@@ -209,9 +204,9 @@ impl AppServer {
         let gap = self.dialect.gap();
         let first = self.dialect.notify.order.value;
         match (handling.lead, first) {
-            (Some(lead), _) => (lead, handling.delay),
-            (None, Order::BeforeResponse) => (gap, handling.delay),
-            (None, Order::AfterResponse) => (Duration::ZERO, gap + handling.delay),
+            (Some(lead), _) => (lead, handling.sending.delay),
+            (None, Order::BeforeResponse) => (gap, handling.sending.delay),
+            (None, Order::AfterResponse) => (Duration::ZERO, gap + handling.sending.delay),
         }
     }
 
@@ -230,7 +225,7 @@ impl AppServer {
         } else {
             Extras::default()
         };
-        match self.watches.get_mut(&id) {
+        match self.watches.get_mut(id) {
             Some(watch) => watch.handle_subscribe(now, policy, flow, message, || extras),
             None => SubscribeAnswer {
                 kind: SubscribeKind::Refused,
@@ -263,7 +258,12 @@ impl AppServer {
                 RefusedNotify::EndsWithoutRetryAfter => RefusalRule::AllWithoutRetryAfter,
                 RefusedNotify::NeverEnds => RefusalRule::None,
             },
-            unsubscribe_reason: habits.end_reason.value.clone(),
+            unsubscribe_reason: handling
+                .sending
+                .end
+                .as_ref()
+                .and_then(|end| end.reason.clone())
+                .unwrap_or_else(|| habits.end_reason.value.clone()),
             expiry_reason: habits.end_reason.value.clone(),
             ..NotifierPolicy::new(&habits.package.value)
         }
@@ -327,7 +327,7 @@ impl AppServer {
         applied
     }
 
-    fn owed(&self, kind: SubscribeKind, applied: &Applied, handling: &Handling) -> Vec<Owed> {
+    fn owed(&self, kind: SubscribeKind, applied: &Applied, sending: &Sending) -> Vec<Owed> {
         let notify = &self.dialect.notify;
         let (purpose, extent) = match kind {
             SubscribeKind::Initial | SubscribeKind::Fetch => {
@@ -337,41 +337,22 @@ impl AppServer {
             SubscribeKind::Changed => (Purpose::Change, notify.after_change.value),
             SubscribeKind::Unsubscribed | SubscribeKind::Refused => return Vec::new(),
         };
-        if let Some(end) = handling.end.clone() {
-            return vec![Owed {
-                purpose,
-                what: What::Nothing,
-                end: Some(end),
-            }];
-        }
-        let one = Owed {
-            purpose,
-            what: What::new(extent, &applied.services),
-            end: None,
+        let news = News {
+            extent,
+            services: applied.services.clone(),
+            before: applied.before.clone(),
         };
-        let mut owed = Vec::new();
-        if handling.old_then_new && !applied.services.is_empty() {
-            let asked = |(service, _): &&(Service, Setting)| applied.services.contains(service);
-            let old = applied.before.iter().filter(asked).cloned().collect();
-            owed.push(Owed {
-                what: What::Values(old),
-                ..one.clone()
-            });
-        }
-        if handling.duplicates {
-            owed.push(one.clone());
-        }
-        owed.push(one);
-        owed
+        sending.owed(purpose, &news)
     }
 
-    fn owed_for_unreadable(&self) -> Vec<Owed> {
+    fn owed_for_unreadable(&self, sending: &Sending) -> Vec<Owed> {
+        let news = News {
+            extent: Extent::FullState,
+            services: Vec::new(),
+            before: Vec::new(),
+        };
         match self.dialect.subscription.unreadable_body.value {
-            UnreadableBody::FullState => vec![Owed {
-                purpose: Purpose::Change,
-                what: What::Everything,
-                end: None,
-            }],
+            UnreadableBody::FullState => sending.owed(Purpose::Change, &news),
             UnreadableBody::Refuse | UnreadableBody::Silent => Vec::new(),
         }
     }
@@ -379,5 +360,10 @@ impl AppServer {
 
 /// The change in the body of a SUBSCRIBE, if it can be read.
 fn change_in(message: &Message) -> Option<Change> {
-    Change::parse(message.body()).ok()
+    let named = message.header("Content-Type").unwrap_or_default();
+    let media_type = named.split(';').next().unwrap_or_default().trim();
+    media_type
+        .eq_ignore_ascii_case(CONTENT_TYPE)
+        .then(|| Change::parse(message.body()).ok())
+        .flatten()
 }

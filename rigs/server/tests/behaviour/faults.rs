@@ -353,3 +353,40 @@ fn a_faulty_notify_does_not_change_the_next_one() {
     lab.say(&subscribe_in("sub-2", 1, "", "Expires: 1800\n", ""));
     assert!(lab.next_notify().header("Subscription-State").is_some());
 }
+
+#[test]
+fn a_change_by_the_server_can_go_untold() {
+    let fault = Fault::new(Action::WithholdNotify).on_purpose(Purpose::ServerChange);
+    let mut lab = with_fault(fault.times(1));
+    lab.subscribe();
+    let mut set = |active| {
+        let setting = Setting {
+            active,
+            ..Setting::default()
+        };
+        lab.with(|server, now| {
+            let service = Service::DoNotDisturb;
+            server.set_service(now, "anna", service, setting, Origin::Portal)
+        });
+        lab.notifies().len()
+    };
+    assert_eq!(set(true), 1);
+    assert_eq!(set(false), 2);
+}
+
+#[test]
+fn an_unsubscription_can_be_closed_with_another_reason() {
+    let action = Action::EndSubscription {
+        reason: Some("noresource".to_owned()),
+        retry_after: None,
+    };
+    let mut lab = with_fault(Fault::new(action).on_purpose(Purpose::Unsubscribe));
+    let tag = lab.subscribe();
+    lab.say(&subscribe(2, &tag, "Expires: 0\n", ""));
+    let notify = lab.next_notify();
+    assert_eq!(
+        notify.header("Subscription-State"),
+        Some("terminated;reason=noresource")
+    );
+    assert!(lab.server.subscriptions("anna").is_empty());
+}

@@ -295,3 +295,45 @@ fn check_sync_goes_to_every_contact_outside_a_dialog() {
     assert_eq!(notify.header("Content-Length"), Some("0"));
     assert_eq!(notify.tag("To"), "");
 }
+
+#[test]
+fn each_binding_ends_at_its_own_time() {
+    let mut lab = Lab::new();
+    lab.say(&register(1, CONTACT));
+    lab.pass(Duration::from_secs(10));
+    lab.say(&register(2, "Contact: <sip:anna@127.0.0.3:5060>\n"));
+    assert_eq!(lab.server.bindings("anna").len(), 2);
+    lab.pass(Duration::from_secs(80));
+    assert_eq!(lab.server.bindings("anna").len(), 1);
+    lab.pass(Duration::from_secs(10));
+    assert!(lab.server.bindings("anna").is_empty());
+}
+
+#[test]
+fn a_request_that_lacks_what_it_needs_is_refused() {
+    let mut lab = Lab::new();
+    for (index, (from, to)) in [
+        ("Call-ID: boot-1\n", ""),
+        (";tag=r", ""),
+        ("To: <sip:anna@as.test>\n", ""),
+        ("CSeq: 1 REGISTER", "CSeq: 1 INVITE"),
+        ("CSeq: 1 REGISTER", "CSeq: one REGISTER"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let text = register(1, CONTACT).replace("z9hG4bKreg1", &format!("z9hG4bKbad{index}"));
+        assert!(text.contains(from));
+        lab.say(&text.replace(from, to));
+        assert_eq!(lab.sent.len(), index + 1);
+        assert_eq!(lab.answer().status(), "400", "{from:?} -> {to:?}");
+    }
+}
+
+#[test]
+fn an_extension_that_is_required_and_not_there_is_named() {
+    let mut lab = Lab::new();
+    lab.say(&register(1, &format!("{CONTACT}Require: outbound, gruu\n")));
+    assert_eq!(lab.answer().first_line(), "SIP/2.0 420 Bad Extension");
+    assert_eq!(lab.answer().header("Unsupported"), Some("outbound, gruu"));
+}
