@@ -10,20 +10,21 @@
 //! | ending | SIP has ended | ended | |
 //! | off, booting | shutdown | ended | |
 
+mod answers;
+mod provisioned;
+
 use crate::accounts::{AccountSettings, HandsetTable, Ipui};
 use crate::defect::Defects;
-use crate::faces::console::{Command, Console, ConsoleOutput, ConsoleTexts};
-use crate::faces::web::{self, Page, Routed, Web};
+use crate::faces::console::{Console, ConsoleOutput, ConsoleTexts};
+use crate::faces::web::Web;
 use crate::fetch::{Due, Fetch};
-use crate::menu::{Handset, Key, Screen, UnknownKey, Wish};
+use crate::menu::{Handset, Key, Screen, Wish};
 use crate::model::Model;
 use crate::mutant::Mutant;
-use crate::provisioning::Document;
 use crate::user_agent::{UaConfig, UaIndication, UaOutput, UserAgent};
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use answers::{display, registration};
 use serde_json::{Value, json};
-use sip::node::{ExchangeId, HttpFailure, Input, Node, Output};
+use sip::node::{Input, Node, Output};
 use sip::time::Instant;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -208,98 +209,6 @@ impl Base {
     }
 }
 
-/// Provisioning.
-impl Base {
-    fn ask_for_provisioning(&mut self, exchange: Option<ExchangeId>) {
-        let Some(exchange) = exchange else {
-            return;
-        };
-        let url = provisioning_file(&self.provisioning_url, &self.mac);
-        let user_agent = format!(
-            "{};{}",
-            self.model.user_agent(),
-            self.mac.to_ascii_uppercase()
-        );
-        let request = Request::get(&url)
-            .header(http::header::USER_AGENT, user_agent)
-            .body(Bytes::new());
-        match request {
-            Ok(request) => self.outputs.push_back(Output::Http { exchange, request }),
-            Err(error) => self.fail_provisioning(&format!("{url} is not a URL: {error}")),
-        }
-    }
-
-    fn handle_provisioning(
-        &mut self,
-        exchange: ExchangeId,
-        reply: Result<Response<Bytes>, HttpFailure>,
-    ) {
-        if !self.fetch.awaits(exchange) {
-            return;
-        }
-        match reply {
-            Err(HttpFailure(why)) => self.fail_provisioning(&format!("no answer: {why}")),
-            Ok(response) if response.status() != StatusCode::OK => {
-                self.fail_provisioning(&format!("answered {}", response.status().as_u16()));
-            }
-            Ok(response) => {
-                match Document::parse(response.body(), self.model.limits.provisioning_file) {
-                    Err(error) => self.fail_provisioning(&format!("refused: {error}")),
-                    Ok(document) => self.take_provisioning(&document),
-                }
-            }
-        }
-    }
-
-    fn fail_provisioning(&mut self, why: &str) {
-        self.fetch.handle_failure(self.now);
-        self.report_failed_provisioning(why);
-    }
-
-    fn report_failed_provisioning(&mut self, why: &str) {
-        self.log(&format!("provisioning {why}"));
-        // Without a file the base works with what it kept over its restart.
-        if self.fetch.failures() == 1 {
-            self.apply_table();
-        }
-    }
-
-    fn take_provisioning(&mut self, document: &Document) {
-        let notes = self
-            .table
-            .provision(self.now, document, &self.model, &self.defects);
-        for note in notes {
-            self.log(&format!("provisioning {note}"));
-        }
-        self.log(&format!(
-            "provisioning applied {} parameters",
-            document.parameters.len()
-        ));
-        self.console.configure(self.table.admin_password());
-        self.web.configure(self.table.admin_password());
-        self.apply_table();
-        let next = self.fetch.handle_success(self.now);
-        self.ask_for_provisioning(next);
-    }
-
-    /// Brings handsets and SIP in line with the table.
-    fn apply_table(&mut self) {
-        let mut paired = BTreeSet::new();
-        for (ipui, row) in self.table.paired() {
-            paired.insert(ipui.clone());
-            let handset = self.handsets.entry(ipui.clone()).or_insert_with(|| {
-                Handset::new(Arc::clone(&self.model), self.defects.clone(), "", false)
-            });
-            handset.configure(row.display_name(), row.feature_key_sync());
-            self.changed.insert(ipui.clone());
-        }
-        self.handsets.retain(|ipui, _| paired.contains(ipui));
-        self.shown.retain(|ipui, _| paired.contains(ipui));
-        let settings = self.table.settings(&self.model);
-        self.user_agent.configure(self.now, &settings);
-    }
-}
-
 /// Handsets and SIP.
 impl Base {
     fn press(&mut self, ipui: &Ipui, keys: &[Key]) {
@@ -405,126 +314,6 @@ impl Base {
     fn handset(&self, name: &str) -> Option<Ipui> {
         let ipui = Ipui::parse(name)?;
         self.handsets.contains_key(&ipui).then_some(ipui)
-    }
-}
-
-/// The faces.
-impl Base {
-    fn handle_command(&mut self, command: Command) {
-        let answer = match command {
-            Command::Display { handset } => match self.handset(&handset) {
-                None => vec![format!("error: unknown handset {handset}")],
-                Some(ipui) => self.screen(&ipui).to_console(ipui.as_str()),
-            },
-            Command::Handsets => self.list_handsets(),
-            Command::Keys { handset, keys } => match (self.handset(&handset), parse_keys(&keys)) {
-                (None, _) => vec![format!("error: unknown handset {handset}")],
-                (_, Err(error)) => vec![format!("error: {error}")],
-                (Some(ipui), Ok(keys)) => {
-                    self.press(&ipui, &keys);
-                    vec!["ok".to_owned()]
-                }
-            },
-            Command::Provision => {
-                let exchange = self.fetch.start(self.now);
-                self.ask_for_provisioning(exchange);
-                vec!["ok".to_owned()]
-            }
-            Command::Reboot => {
-                self.console.restart();
-                self.boot();
-                self.advance_boot();
-                return;
-            }
-            Command::Version => vec![
-                self.model.product.clone(),
-                format!("firmware {}", self.model.firmware),
-                format!("mac {}", self.mac),
-            ],
-        };
-        self.console.answer(&answer);
-    }
-
-    fn screen(&self, ipui: &Ipui) -> Screen {
-        let screen = self.handsets.get(ipui).map(Handset::screen);
-        screen.unwrap_or_default()
-    }
-
-    fn list_handsets(&self) -> Vec<String> {
-        let row = |row: &crate::accounts::Handset| {
-            format!(
-                "handset {} dect {} sip {} user {} name {}",
-                row.ipui.as_ref().map_or("-", Ipui::as_str),
-                row.dect.as_str(),
-                registration(self.is_registered(row.ipui.as_ref())),
-                row.user_name(),
-                row.display_name(),
-            )
-        };
-        self.table.rows().map(row).collect()
-    }
-
-    fn is_registered(&self, ipui: Option<&Ipui>) -> bool {
-        ipui.is_some_and(|ipui| self.registered.contains(ipui))
-    }
-
-    fn handle_request(&mut self, request: &Request<Bytes>) -> Response<Bytes> {
-        if self.stage != Stage::Running {
-            return web::message(StatusCode::SERVICE_UNAVAILABLE, "the base is not up");
-        }
-        let page = match self.web.handle_request(self.now, request) {
-            Routed::Done(response) => return response,
-            Routed::Page(page) => page,
-        };
-        match page {
-            Page::Device => web::answer(
-                StatusCode::OK,
-                &json!({
-                    "model": self.model.product,
-                    "firmware": self.model.firmware,
-                    "mac": self.mac,
-                    "uptime": self.now.since(self.power_on).as_secs(),
-                }),
-            ),
-            Page::Display { handset } => self.answer_display(&handset),
-            Page::Events => {
-                self.has_listener = true;
-                web::switching_protocols()
-            }
-            Page::Handsets => web::answer(StatusCode::OK, &self.handset_rows()),
-            Page::Keys { handset, keys } => match (self.handset(&handset), parse_keys(&keys)) {
-                (_, Err(error)) => web::message(StatusCode::BAD_REQUEST, &error.to_string()),
-                (ipui, Ok(keys)) => {
-                    if let Some(ipui) = ipui {
-                        self.press(&ipui, &keys);
-                    }
-                    self.answer_display(&handset)
-                }
-            },
-        }
-    }
-
-    fn answer_display(&self, handset: &str) -> Response<Bytes> {
-        match self.handset(handset) {
-            None => web::message(StatusCode::NOT_FOUND, &format!("no handset {handset}")),
-            Some(ipui) => web::answer(StatusCode::OK, &display(&ipui, &self.screen(&ipui))),
-        }
-    }
-
-    fn handset_rows(&self) -> Value {
-        let row = |row: &crate::accounts::Handset| {
-            json!({
-                "ipui": row.ipui.as_ref().map_or("", Ipui::as_str),
-                "username": row.user_name(),
-                "displayName": row.display_name(),
-                "location": "local",
-                "dect": row.dect.as_str(),
-                "sip": registration(self.is_registered(row.ipui.as_ref())),
-                "type": self.model.handset.product,
-                "firmware": self.model.handset.firmware,
-            })
-        };
-        self.table.rows().map(row).collect()
     }
 }
 
@@ -662,37 +451,4 @@ fn user_agent(model: &Arc<Model>, defects: &Defects, sip: SocketAddr, seed: u64)
         defects: defects.clone(),
         seed,
     })
-}
-
-fn parse_keys(names: &[String]) -> Result<Vec<Key>, UnknownKey> {
-    names.iter().map(|name| Key::parse(name)).collect()
-}
-
-const fn registration(on: bool) -> &'static str {
-    if on { "Registered" } else { "Not registered" }
-}
-
-fn display(ipui: &Ipui, screen: &Screen) -> Value {
-    json!({
-        "handset": ipui.as_str(),
-        "view": screen.view.as_str(),
-        "title": screen.title,
-        "lines": screen.lines,
-        "cursor": screen.cursor,
-        "softkeys": screen.softkeys,
-    })
-}
-
-/// The file of this base. A URL of a file without a host gets one, because a request needs it.
-fn provisioning_file(url: &str, mac: &str) -> String {
-    let url = url.trim_end_matches('/');
-    let url = match url.strip_prefix("file:///") {
-        Some(path) => format!("file://localhost/{path}"),
-        None => url.to_owned(),
-    };
-    if url.ends_with(".xml") {
-        url
-    } else {
-        format!("{url}/{mac}.xml")
-    }
 }
