@@ -25,7 +25,7 @@ pub(super) struct Shown {
 #[derive(Debug, Default)]
 pub(super) struct Patterns {
     idle: BTreeMap<Service, Regex>,
-    titles: BTreeMap<Service, String>,
+    titles: BTreeMap<Service, Regex>,
     status: Option<Regex>,
     on: String,
     off: String,
@@ -50,7 +50,9 @@ impl Patterns {
             if let Some(pattern) = regex(&format!("display.idle.{word}")) {
                 patterns.idle.insert(service, pattern);
             }
-            if let Some(title) = text(&format!("display.menu.{word}.title")) {
+            // A title is told whole, as a plain text or as a pattern.
+            let title = text(&format!("display.menu.{word}.title"));
+            if let Some(title) = title.and_then(|title| compiled(&format!("^(?:{title})$"))) {
                 patterns.titles.insert(service, title);
             }
         }
@@ -61,7 +63,7 @@ impl Patterns {
     pub(super) fn editor(&self, screen: &Screen) -> Option<Service> {
         let mut titles = self.titles.iter();
         let found =
-            titles.find(|(_, title)| screen.view == View::Menu && **title == screen.title)?;
+            titles.find(|(_, title)| screen.view == View::Menu && title.is_match(&screen.title))?;
         Some(*found.0)
     }
 
