@@ -59,6 +59,7 @@ pub struct Bench {
     logged_out: bool,
     portal: BTreeMap<ExchangeId, Option<Reply>>,
     screens: BTreeMap<String, Screen>,
+    booted: bool,
     ending: bool,
     ended: bool,
     broken: Option<RigError>,
@@ -121,6 +122,7 @@ impl Bench {
             logged_out: false,
             portal: BTreeMap::new(),
             screens: BTreeMap::new(),
+            booted: false,
             ending: false,
             ended: false,
             broken: None,
@@ -273,7 +275,12 @@ impl Bench {
     pub fn power_on(&mut self) -> Result<(), RigError> {
         self.intact()?;
         self.lab.power_on().map_err(|error| self.breaks(error))?;
-        self.note("the base is switched on");
+        self.note(if self.booted {
+            "base restarted: it is switched on again"
+        } else {
+            "the base is switched on"
+        });
+        self.booted = true;
         let now = self.now();
         (self.ending, self.ended) = (false, false);
         if let Some(console) = &mut self.console {
@@ -292,9 +299,7 @@ impl Bench {
     pub fn power_off(&mut self) -> Result<(), RigError> {
         self.intact()?;
         self.settle()?;
-        self.record(Observation::Fault {
-            text: "the base loses its power".to_owned(),
-        });
+        self.note("base stopped: it loses its power");
         self.ending = true;
         self.screens.clear();
         if let Some(console) = &mut self.console {
@@ -807,7 +812,10 @@ impl Bench {
                 };
                 self.append(at, wall, observation);
             }
-            Indication::BaseEnded if self.ending => self.ended = true,
+            Indication::BaseEnded if self.ending => {
+                self.note("base stopped: it ended as it was asked");
+                self.ended = true;
+            }
             Indication::BaseEnded => {
                 let at = at.to_string();
                 return Err(self.breaks(RigError::BaseGone { at }));

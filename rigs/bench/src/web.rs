@@ -334,6 +334,13 @@ impl Driver {
         reply: Result<http::Response<Bytes>, HttpFailure>,
     ) {
         let request = format!("POST {}", self.profile.web.login);
+        let reply = reply.and_then(|response| match response.status() {
+            // A base that boots may say so.
+            http::StatusCode::SERVICE_UNAVAILABLE => {
+                Err(HttpFailure("503, the service is unavailable".to_owned()))
+            }
+            _ => Ok(response),
+        });
         let response = match reply {
             Ok(response) => response,
             Err(HttpFailure(reason)) if now + PAUSE >= give_up_at => {

@@ -179,6 +179,9 @@ fn a_base_that_boots_is_asked_again_until_it_answers() {
     assert_eq!(session.sent.len(), 1);
     session.passes(Duration::from_secs(2));
     assert_eq!(session.sent.len(), 2);
+    session.answers(503, r#"{"message":"the base is not up"}"#);
+    session.passes(Duration::from_secs(2));
+    assert_eq!(session.sent.len(), 3);
     session.answers(200, r#"{"token":"t"}"#);
     session.answers(101, "");
     assert!(session.driver.is_ready());
