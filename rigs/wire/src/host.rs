@@ -24,6 +24,8 @@ use tracing::{debug, trace, warn};
 
 /// How long a node may take to end.
 const END_LIMIT: Duration = Duration::from_secs(5);
+/// More outputs than this after one input never end.
+const PATIENCE: u32 = 1_000_000;
 /// HTTP requests that a node may leave unanswered before the oldest is given up.
 const OPEN_REQUESTS: usize = 4096;
 
@@ -189,7 +191,7 @@ impl<N: Node> Host<N> {
     }
 
     async fn drain(&mut self, now: Instant, observer: &mut impl Observer<N>) -> Option<Instant> {
-        loop {
+        for _ in 0..PATIENCE {
             match self.node.poll_output() {
                 Output::Sip(transmit) => self.transmit(now, transmit, observer).await,
                 Output::Console(bytes) => {
@@ -208,6 +210,7 @@ impl<N: Node> Host<N> {
                 Output::Timeout(deadline) => return deadline,
             }
         }
+        panic!("a node ends its outputs with a time-out, this one goes on after {PATIENCE}");
     }
 
     async fn transmit(&mut self, now: Instant, out: Transmit, observer: &mut impl Observer<N>) {

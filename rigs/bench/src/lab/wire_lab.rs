@@ -224,6 +224,7 @@ impl World {
     async fn wait(&mut self, deadline: Instant) -> Woken {
         let due = self.next_due(deadline);
         tokio::select! {
+            biased;
             arrival = self.at_server.recv() => Woken::AtServer(arrival),
             arrival = self.at_provisioning.recv() => Woken::AtProvisioning(arrival),
             arrival = self.base.arrived.recv() => Woken::AtBase(arrival),
@@ -234,8 +235,7 @@ impl World {
 
     /// Takes what is there, without waiting for more.
     async fn look(&mut self) -> Woken {
-        // The tasks that read sockets get their turn.
-        tokio::task::yield_now().await;
+        read_sockets().await;
         tokio::select! {
             biased;
             arrival = self.at_server.recv() => Woken::AtServer(arrival),
@@ -254,6 +254,12 @@ impl World {
                 }
             }
             Woken::AtBase(Some(arrival)) => {
+                // A base sends before it shows: what it sent first is reported first, though it came another way.
+                read_sockets().await;
+                while let Ok(sent) = self.at_server.try_recv() {
+                    self.on_server_arrival(sent);
+                }
+                self.catch_up().await;
                 let told = self.base.on_arrival(arrival).await;
                 self.observe_all(told);
             }
@@ -380,6 +386,13 @@ impl World {
             part: "the application server".to_owned(),
             reason: "its output never ends".to_owned(),
         }));
+    }
+}
+
+/// Lets the runtime look at the sockets and the tasks that read them take their turns.
+async fn read_sockets() {
+    for _ in 0..3 {
+        tokio::task::yield_now().await;
     }
 }
 
