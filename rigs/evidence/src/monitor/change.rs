@@ -462,6 +462,16 @@ impl Rule for LastWord {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        if let Moment::Reply(place) = moment
+            && let Some(arrival) = scene.arrival(place)
+            && arrival.replies.len() == 1
+            && arrival
+                .notice
+                .as_ref()
+                .is_some_and(|notice| !notice.wishes.is_empty())
+        {
+            tell.exercise();
+        }
         if let Moment::Check(place) = moment
             && let Some(check) = scene.checks.get(place)
         {

@@ -29,7 +29,7 @@ pub(super) struct Line {
     pub(super) sync: Option<bool>,
     /// When the switch last changed.
     pub(super) switched: u64,
-    /// When the account was last provisioned, changed or not.
+    /// When an account that was there was last provisioned again, changed or not.
     pub(super) refetched: Option<u64>,
     pub(super) registration: Option<Registration>,
     /// When its first binding of this boot was granted.
@@ -284,10 +284,12 @@ impl Scene {
         if switched {
             line.switched = now;
         }
+        if line.provisioned {
+            line.refetched = Some(now);
+        }
         line.sync = sync;
         line.provisioned = true;
         line.deleted = false;
-        line.refetched = Some(now);
         line.domain.clone_from(&account.domain);
         line.auth_name.clone_from(&account.auth_name);
         changed

@@ -1,0 +1,37 @@
+//! Captures: evidence written as a pcapng file, and capture files read as evidence.
+//!
+//! What is written is the view of the base's own interface: what it sent, and what reached it. The headers around SIP
+//! are made up, the addresses and lab times are real. What is read becomes a log that holds nothing but SIP, so that
+//! rules which need more say so.
+
+mod read;
+mod stream;
+mod write;
+
+pub use read::{Base, read};
+pub use write::to_pcapng;
+
+/// Why a capture could not be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// It is neither pcap nor pcapng.
+    #[error("neither a pcap nor a pcapng file")]
+    NotACapture,
+    /// The file is damaged.
+    #[error("the capture file is damaged")]
+    Damaged(#[source] pcap_file::PcapError),
+    /// Its packets are of a kind that holds no IP we can find.
+    #[error("packets of link type {0} cannot be read")]
+    LinkType(u32),
+    /// A packet could not be built.
+    #[error("record {seq} cannot be written as a packet: {reason}")]
+    Packet {
+        /// Which record.
+        seq: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The packets could not be put together as a file.
+    #[error("the capture cannot be written")]
+    Write(#[source] pcap_file::PcapError),
+}

@@ -1,0 +1,16 @@
+//! The evidence crate from outside: rules on short logs, logs and captures in files, readers on any bytes.
+
+mod body_documents;
+mod captures;
+mod changes;
+mod failures;
+mod logs;
+mod menus;
+mod network;
+mod notifies;
+mod readers;
+mod refreshes;
+mod registrations;
+mod stage;
+mod subscribes;
+mod verdicts;

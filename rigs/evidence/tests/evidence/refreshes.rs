@@ -1,0 +1,154 @@
+//! REF-01 to REF-03.
+
+use crate::stage::{ANNA, Ask, Stage, dnd};
+
+#[test]
+fn refreshes_in_their_window_are_right() {
+    let mut stage = Stage::synced_for(600);
+    for _ in 0..3 {
+        stage.wait(400_000);
+        stage.refresh();
+        stage.wait(30).answer(200, &["Expires: 600"]);
+        stage.wait(30).full_state("1001", &[]);
+        stage.wait(100).idle(ANNA, &[]);
+    }
+    stage.keeps(&["REF-01", "REF-02", "REF-03"]);
+}
+
+#[test]
+fn a_refresh_too_early_or_too_late_is_found() {
+    let mut stage = Stage::synced();
+    stage.wait(300_000);
+    stage.refresh();
+    stage.breaks(&["REF-01"]);
+
+    let mut stage = Stage::synced();
+    stage.wait(1_799_500);
+    stage.refresh();
+    stage.breaks(&["REF-01"]);
+}
+
+#[test]
+fn no_refresh_at_all_is_found() {
+    Stage::synced().wait(1_900_000).breaks(&["REF-01"]);
+    Stage::synced_for(120).wait(200_000).breaks(&["REF-02"]);
+}
+
+#[test]
+fn following_the_requested_life_is_found() {
+    let mut stage = Stage::synced_for(600);
+    stage.wait(1_000_000);
+    stage.refresh();
+    stage.breaks(&["REF-02"]);
+}
+
+#[test]
+fn a_short_life_that_is_only_just_missed_is_a_late_refresh() {
+    let mut stage = Stage::synced_for(600);
+    stage.wait(599_000);
+    stage.refresh();
+    stage.breaks(&["REF-01"]);
+}
+
+#[test]
+fn a_refresh_that_is_lost_was_sent_all_the_same() {
+    let mut stage = Stage::synced_for(600);
+    stage.wait(400_000);
+    let start = stage.at;
+    stage.refresh();
+    for copy in [
+        500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500,
+    ] {
+        stage.at = start + copy * 1000;
+        stage.again();
+    }
+    stage.at = start + 300_000_000;
+    stage.breaks(&[]);
+}
+
+#[test]
+fn a_2xx_without_expires_causes_no_loop() {
+    let untold = || {
+        let mut stage = Stage::registered();
+        stage.request(&Ask::subscribe("1001", 1));
+        stage.next();
+        stage.wait(30).answer(200, &[]);
+        stage.wait(30).full_state("1001", &[]);
+        stage
+    };
+    let mut stage = untold();
+    stage.wait(40_000);
+    stage.refresh();
+    stage.keeps(&["REF-02"]);
+    let mut stage = untold();
+    stage.wait(5_000);
+    stage.refresh();
+    stage.breaks(&["REF-02"]);
+}
+
+#[test]
+fn a_new_subscription_in_place_of_a_refresh_is_found() {
+    let mut stage = Stage::synced();
+    stage.wait(1_000_000);
+    stage.request(&Ask {
+        call: "anew",
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.breaks(&["REF-01"]);
+}
+
+#[test]
+fn a_terminated_subscription_is_begun_anew() {
+    let mut stage = Stage::synced();
+    let cseq = stage.notified() + 1;
+    stage.wait(10_000);
+    stage.notify_with(
+        "1001",
+        cseq,
+        &[
+            crate::stage::EVENT,
+            "Subscription-State: terminated;reason=deactivated",
+        ],
+        "",
+    );
+    stage.wait(10).reply(200, &[]);
+    stage.wait(100);
+    stage.request(&Ask {
+        call: "anew",
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.keeps(&["NOT-02"]);
+}
+
+/// A change that was never notified comes with the refresh.
+fn refreshed() -> Stage {
+    let mut stage = Stage::synced();
+    stage.wait(1_000_000);
+    stage.refresh();
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.wait(30).full_state("1001", &[dnd(true)]);
+    stage
+}
+
+#[test]
+fn the_full_state_after_a_refresh_counts() {
+    let mut stage = refreshed();
+    stage.wait(4_000).idle(ANNA, &["Do Not Disturb"]);
+    stage.keeps(&["REF-03"]);
+
+    let mut stage = refreshed();
+    stage.wait(4_000).idle(ANNA, &[]);
+    stage.breaks(&["REF-03"]);
+}
+
+#[test]
+fn an_equal_state_causes_no_flicker() {
+    let mut stage = Stage::synced();
+    stage.wait(1_000_000);
+    stage.refresh();
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.wait(30).full_state("1001", &[]);
+    stage.wait(100).idle(ANNA, &["Do Not Disturb"]);
+    stage.breaks(&["REF-03"]);
+}
