@@ -10,7 +10,7 @@
 //! | others | 405 with Allow |
 
 use super::{AppServer, Job};
-use crate::address::user_part;
+use crate::address::{user_part, with_source};
 use crate::fault::{Action, Stage, Subject};
 use crate::registrar::{Binding, Refusal};
 use crate::writer::Writer;
@@ -30,6 +30,7 @@ impl AppServer {
         flow: Flow,
         message: Message,
     ) {
+        let message = with_source(message, flow.remote);
         if message.method() == Some(&Method::Cancel) {
             self.on_cancel(now, transaction, &message);
             return;
