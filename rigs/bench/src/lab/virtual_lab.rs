@@ -5,26 +5,25 @@
 //! are on their way, a [`Chooser`] may decide which arrives next, so that orders can be enumerated; and the whole world
 //! can be forked. Nothing here reads a clock, and the same seed gives the same world.
 
-use super::network::{Fault, Network, Passage};
+mod flight;
+
+use super::network::{Fault, Network};
 use super::{Addresses, BaseSpec, Indication, Lab, Observed, Party};
 use crate::error::RigError;
 use bytes::Bytes;
-use evidence::record::{Direction, Fate, Sip};
+use evidence::record::Direction;
+use flight::{Flight, Stream};
 use server::AppServer;
-use sip::node::{ExchangeId, Flow, HttpFailure, Input, Node, Output, Transmit, Transport};
+use sip::node::{ExchangeId, Flow, HttpFailure, Input, Node, Output};
 use sip::time::Instant;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes a base that is switched off so far. Shared by all scenarios of a run.
 pub type BaseFactory = Arc<dyn Fn(&BaseSpec) -> Result<Box<dyn Node>, String> + Send + Sync>;
-
-/// How long a datagram is on its way, in microseconds.
-const JITTER: Range<u64> = 5_000..40_001;
 
 /// How long bytes on the serial line and HTTP messages are on their way.
 const LINE: Duration = Duration::from_millis(1);
@@ -94,25 +93,6 @@ pub struct VirtualLab {
     observed: VecDeque<Indication>,
     steps_at_now: u32,
     stuck: bool,
-}
-
-/// A SIP message on its way.
-#[derive(Clone)]
-struct Flight {
-    due: Instant,
-    order: u64,
-    direction: Direction,
-    transport: Transport,
-    source: SocketAddr,
-    destination: SocketAddr,
-    bytes: Bytes,
-}
-
-/// One stream, in one direction.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Stream {
-    source: SocketAddr,
-    destination: SocketAddr,
 }
 
 /// Something else that will happen.
@@ -225,15 +205,6 @@ impl VirtualLab {
 
     // What is next.
 
-    fn next_flight(&self) -> Option<usize> {
-        let first = self
-            .flights
-            .iter()
-            .enumerate()
-            .min_by_key(|(_, flight)| (flight.due, flight.order));
-        first.map(|(index, _)| index)
-    }
-
     fn next_due(&self) -> Option<(Instant, Next)> {
         let agenda = self
             .agenda
@@ -268,41 +239,6 @@ impl VirtualLab {
         }
     }
 
-    /// Lets the chooser pick another message than the first. The chosen one arrives now; the others keep their order and
-    /// move back by one time of arrival.
-    fn choose(&mut self, first: usize) -> usize {
-        let Some(chooser) = &mut self.chooser else {
-            return first;
-        };
-        let mut queue: Vec<usize> = (0..self.flights.len()).collect();
-        queue.sort_by_key(|index| (self.flights[*index].due, self.flights[*index].order));
-        let mut begun = BTreeSet::new();
-        let is_next = |index: &usize| {
-            let flight = &self.flights[*index];
-            !flight.transport.is_reliable() || begun.insert((flight.source, flight.destination))
-        };
-        let listed: Vec<usize> = queue.iter().copied().filter(is_next).collect();
-        let waiting: Vec<Waiting<'_>> = listed
-            .iter()
-            .map(|index| &self.flights[*index])
-            .map(|flight| Waiting {
-                due: flight.due,
-                direction: flight.direction,
-                bytes: &flight.bytes,
-            })
-            .collect();
-        let chosen = chooser.choose(self.now, &waiting);
-        let chosen = listed.get(chosen).copied().unwrap_or(first);
-        if chosen != first {
-            let times: Vec<Instant> = queue.iter().map(|index| self.flights[*index].due).collect();
-            queue.retain(|index| *index != chosen);
-            for (index, due) in queue.into_iter().zip(times.into_iter().skip(1)) {
-                self.flights[index].due = due;
-            }
-        }
-        chosen
-    }
-
     fn carry_out(&mut self, task: Task) {
         match task {
             Task::ConsoleFromBase(bytes) => self.observed.push_back(Indication::Console(bytes)),
@@ -319,150 +255,6 @@ impl VirtualLab {
                     .push_back(Indication::HttpReply { exchange, reply });
             }
             Task::ToNode(side, input) => self.give(side, input),
-        }
-    }
-
-    // SIP.
-
-    fn transmit(&mut self, from: Side, transmit: Transmit) {
-        let Transmit { flow, bytes, .. } = transmit;
-        self.order += 1;
-        let flight = Flight {
-            due: self.now,
-            order: self.order,
-            direction: from.outgoing(),
-            transport: flow.transport,
-            source: flow.local,
-            destination: flow.remote,
-            bytes,
-        };
-        self.tap(Fate::Sent, &flight);
-        let to = self.side_of(flight.destination);
-        if to.is_none() || to == Some(from) {
-            self.tap(Fate::Dropped, &flight);
-            if flow.transport.is_reliable() {
-                self.plan(LINE, Task::FlowClosed(from, flow));
-            }
-            return;
-        }
-        match self.network.pass(flight.direction, &flight.bytes) {
-            Passage::Arrives(later) => self.send_off(flight, later),
-            Passage::ArrivesTwice(later) => {
-                self.order += 1;
-                let copy = Flight {
-                    order: self.order,
-                    ..flight.clone()
-                };
-                self.send_off(flight, Duration::ZERO);
-                if !flow.transport.is_reliable() {
-                    self.send_off(copy, later);
-                }
-            }
-            Passage::Held => self.held.push(flight),
-            Passage::Lost if flow.transport.is_reliable() => {
-                // A stream that loses bytes for good has no way on: it breaks.
-                self.tap(Fate::Dropped, &flight);
-                self.break_stream(flight.source, flight.destination);
-            }
-            Passage::Lost => self.tap(Fate::Dropped, &flight),
-            Passage::StreamBroken => {
-                self.tap(Fate::Dropped, &flight);
-                if flow.transport.is_reliable() {
-                    self.break_stream(flight.source, flight.destination);
-                }
-            }
-        }
-    }
-
-    /// Puts a message on its way, and behind it those in the same direction that it overtakes.
-    fn send_off(&mut self, mut flight: Flight, later: Duration) {
-        let jitter = Duration::from_micros(self.rng.u64(JITTER));
-        flight.due = self.now + jitter + later;
-        if flight.transport.is_reliable() {
-            let stream = Stream {
-                source: flight.source,
-                destination: flight.destination,
-            };
-            let last = self.streams.entry(stream).or_default();
-            flight.due = flight.due.max(*last);
-            *last = flight.due;
-        }
-        let (direction, due) = (flight.direction, flight.due);
-        self.flights.push(flight);
-        if self.held.is_empty() {
-            return;
-        }
-        for mut held in std::mem::take(&mut self.held) {
-            if held.direction == direction {
-                held.due = due + LINE;
-                self.flights.push(held);
-            } else {
-                self.held.push(held);
-            }
-        }
-    }
-
-    fn deliver(&mut self, flight: Flight) {
-        let to = match flight.direction {
-            Direction::FromBase => Side::Server,
-            Direction::ToBase => Side::Base,
-        };
-        if to == Side::Base && self.base.is_none() {
-            self.tap(Fate::Dropped, &flight);
-            if flight.transport.is_reliable() {
-                self.break_stream(flight.source, flight.destination);
-            }
-            return;
-        }
-        self.tap(Fate::Delivered, &flight);
-        let flow = Flow {
-            transport: flight.transport,
-            local: flight.destination,
-            remote: flight.source,
-        };
-        let bytes = flight.bytes;
-        self.give(to, Input::Sip { flow, bytes });
-    }
-
-    fn tap(&mut self, fate: Fate, flight: &Flight) {
-        self.observed.push_back(Indication::Sip(Sip {
-            direction: flight.direction,
-            fate,
-            transport: flight.transport.as_str().to_owned(),
-            source: flight.source,
-            destination: flight.destination,
-            bytes: flight.bytes.to_vec(),
-        }));
-    }
-
-    fn break_stream(&mut self, one: SocketAddr, other: SocketAddr) {
-        let between = |source, destination| {
-            (source, destination) == (one, other) || (source, destination) == (other, one)
-        };
-        self.streams
-            .retain(|stream, _| !between(stream.source, stream.destination));
-        let mut lost = Vec::new();
-        self.flights.retain(|flight| {
-            let broken =
-                flight.transport.is_reliable() && between(flight.source, flight.destination);
-            if broken {
-                lost.push(flight.clone());
-            }
-            !broken
-        });
-        lost.sort_by_key(|flight| flight.order);
-        for flight in &lost {
-            self.tap(Fate::Dropped, flight);
-        }
-        for (local, remote) in [(one, other), (other, one)] {
-            if let Some(side) = self.side_of(local) {
-                let flow = Flow {
-                    transport: Transport::Tcp,
-                    local,
-                    remote,
-                };
-                self.plan(LINE, Task::FlowClosed(side, flow));
-            }
         }
     }
 
