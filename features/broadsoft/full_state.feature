@@ -39,7 +39,8 @@ Feature: The full state comes with every subscription
     And the server has call forwarding busy on to 3002 for Anna
     And the server has call forwarding no answer on to 3003 after 2 rings for Anna
     When the base is switched on
-    Then Anna's idle screen shows Do Not Disturb on within 20 seconds
+    Then handset "Anna" is synchronised within 20 seconds
+    And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
     And Anna's menu shows call forwarding always on to 3001
     And Anna's menu shows call forwarding busy on to 3002
     And Anna's menu shows call forwarding no answer on to 3003 after 2 rings

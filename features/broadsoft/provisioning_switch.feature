@@ -37,7 +37,7 @@ Feature: Provisioning switches feature key synchronisation
     Then the base subscribes for Anna within 10 seconds
     And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
 
-  @ID-BSFT-PROV-005 @REQ-SUB-08 @REQ-REG-03
+  @ID-BSFT-PROV-005 @REQ-SUB-08 @REQ-REG-02
   Scenario: Switched off and on again while running
     Given handset "Anna" is synchronised with the server
     When provisioning switches feature key synchronisation off for Anna

@@ -7,7 +7,7 @@ Feature: The base restarts
     Given handset "Anna" is synchronised with the server
     When the base loses its power
     And the portal turns Do Not Disturb on for Anna
-    And the base is switched on again
+    And the base is switched on again after 60 seconds
     Then handset "Anna" is synchronised within 30 seconds
     And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
     And the base asks the server for nothing for 60 seconds

@@ -11,6 +11,7 @@ pub mod junit;
 pub mod ladder;
 mod view;
 
+use evidence::capture;
 use fold::Run;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,15 @@ pub enum ReportError {
     /// The JUnit file cannot be made.
     #[error("cannot write the JUnit report")]
     Junit(#[from] quick_junit::SerializeError),
+    /// A capture cannot be made.
+    #[error("cannot write the capture of {case}")]
+    Capture {
+        /// The case.
+        case: String,
+        /// Why.
+        #[source]
+        source: capture::CaptureError,
+    },
 }
 
 /// A name for a run's folder that sorts by time: `20260131-130509` in UTC.
@@ -45,12 +55,28 @@ pub fn folder_name(seconds: u64) -> String {
 #[must_use]
 pub fn write_all(run: &Run) -> Vec<ReportError> {
     let mut errors = Vec::new();
+    for case in &run.cases {
+        if let Err(error) = write_capture(run, case) {
+            errors.push(error);
+        }
+    }
     let junit = junit::write(run).map_err(ReportError::from);
     let junit = junit.and_then(|text| write(&run.folder.join("junit.xml"), text.as_bytes()));
     let html = html::write(run).map_err(ReportError::from);
     let html = html.and_then(|text| write(&run.folder.join("report.html"), text.as_bytes()));
     errors.extend([junit, html].into_iter().filter_map(Result::err));
     errors
+}
+
+fn write_capture(run: &Run, case: &fold::Case) -> Result<(), ReportError> {
+    if case.records.is_empty() {
+        return Ok(());
+    }
+    let bytes = capture::to_pcapng(&case.records).map_err(|source| ReportError::Capture {
+        case: case.entry.id.clone(),
+        source,
+    })?;
+    write(&run.folder.join(case.entry.capture()), &bytes)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {

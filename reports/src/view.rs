@@ -4,11 +4,12 @@
 
 use crate::fold::{Case, Run};
 use crate::ladder::{self, Arrow, seconds};
+use evidence::body::{Part, Reading};
 use evidence::catalogue::Catalogue;
 use evidence::message::{Message, StartLine};
 use evidence::monitor::{Judgement, RuleReport};
 use evidence::record::{
-    ClaimStatus, Direction, Fate, Observation, Record, Screen, Sip, StepOutcome, View,
+    ClaimStatus, Direction, Fate, Observation, Record, Screen, Service, Sip, StepOutcome, View,
 };
 use evidence::verdict::{self, Verdict};
 use serde::Serialize;
@@ -560,8 +561,60 @@ fn message_view(record: &Record, sip: &Sip, dropped: bool) -> MessageView {
 
 /// What the documents in a message's body say, a line each.
 fn decoded(bytes: &[u8]) -> Vec<String> {
-    let _ = bytes;
-    Vec::new()
+    let Ok(message) = Message::parse(bytes.to_vec().into()) else {
+        return Vec::new();
+    };
+    let kind = message.header("Content-Type");
+    if !kind.is_some_and(|kind| kind.contains("as-feature-event") || kind.contains("multipart")) {
+        return Vec::new();
+    }
+    let reading = Reading::of(kind, message.body());
+    let mut lines: Vec<String> = reading.parts.iter().map(document).collect();
+    lines.extend(reading.oddity.map(|oddity| format!("odd: {oddity}")));
+    lines
+}
+
+fn document(part: &Part) -> String {
+    match part {
+        Part::Told(told) => {
+            let mut line = format!("{} {}", service(told.service), on_off(told.active));
+            if let Some(number) = told.shown_number() {
+                line.push_str(&format!(" to {number}"));
+            }
+            if let Some(rings) = told.valid_rings() {
+                line.push_str(&format!(" after {rings} rings"));
+            }
+            line
+        }
+        Part::Asked(asked) => {
+            let name = asked.service.map_or("unknown service", service);
+            let elements = asked.document.children.iter();
+            let elements = elements.filter(|child| child.name != "device");
+            let values: Vec<String> = elements
+                .map(|child| format!("{} = {}", child.name, child.text.trim()))
+                .collect();
+            format!("asks for {name}: {}", values.join(", "))
+        }
+        Part::Unknown { root } => format!("unknown document {root}"),
+        Part::Unreadable(why) => format!("unreadable document: {why}"),
+    }
+}
+
+const fn service(service: Service) -> &'static str {
+    match service {
+        Service::DoNotDisturb => "Do Not Disturb",
+        Service::CallForwardingAlways => "call forwarding always",
+        Service::CallForwardingBusy => "call forwarding busy",
+        Service::CallForwardingNoAnswer => "call forwarding no answer",
+    }
+}
+
+const fn on_off(active: Option<bool>) -> &'static str {
+    match active {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "neither on nor off",
+    }
 }
 
 /// Seconds since the Unix epoch as `2026-01-31 13:05:09 UTC`.

@@ -54,6 +54,8 @@ pub struct Scene {
     bench: Result<Box<Bench>, String>,
     log_file: Option<PathBuf>,
     powered: bool,
+    /// When the base was switched on last.
+    pub start: Mark,
     /// The last stimulus.
     pub stimulus: Mark,
     /// The request of the base that a later step refers to.
@@ -69,6 +71,7 @@ impl Scene {
             bench,
             log_file,
             powered: false,
+            start: Mark::default(),
             stimulus: Mark::default(),
             seen: Mark::default(),
         }
@@ -81,6 +84,7 @@ impl Scene {
             bench: Err(reason.to_owned()),
             log_file,
             powered: false,
+            start: Mark::default(),
             stimulus: Mark::default(),
             seen: Mark::default(),
         }
@@ -189,7 +193,11 @@ impl Scene {
     /// When it cannot be started.
     pub fn power_on(&mut self) -> Result<(), Miss> {
         if !self.powered {
-            self.mark()?;
+            let again = self.start != Mark::default();
+            self.start = self.mark()?;
+            if again {
+                self.bench()?.note("base restarted");
+            }
             self.bench()?.power_on()?;
             self.powered = true;
         }
@@ -202,6 +210,7 @@ impl Scene {
     /// When the rig cannot do that.
     pub fn power_off(&mut self) -> Result<(), Miss> {
         self.powered = false;
+        self.bench()?.note("base stopped");
         Ok(self.bench()?.power_off()?)
     }
 

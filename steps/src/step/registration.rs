@@ -15,9 +15,20 @@ use std::time::Duration;
 /// How long a base may take from power to its first registration, where a step does not say.
 const STARTS: Duration = Duration::from_secs(60);
 
-#[when(regex = r"^the base is switched on(?: again)?$")]
+#[when(regex = r"^the base is switched on$")]
 async fn switched_on(world: &mut World, step: &Step) -> Result<(), Miss> {
     world.perform(step, Scene::power_on).await
+}
+
+#[when(regex = r"^the base is switched on again after (\d+) seconds$")]
+async fn switched_on_again(world: &mut World, step: &Step, dark: String) -> Result<(), Miss> {
+    world
+        .perform(step, move |scene| {
+            let now = scene.here()?;
+            scene.run_until(now, seconds(&dark)?)?;
+            scene.power_on()
+        })
+        .await
 }
 
 #[when(regex = r"^the base loses its power$")]

@@ -25,9 +25,11 @@ async fn synchronised(world: &mut World, step: &Step, name: String) -> Result<()
     world
         .perform(step, move |scene| {
             scene.power_on()?;
-            let start = scene.stimulus;
             // Two handsets synchronise after one start: the second one may be there already.
-            is_synchronised(scene, &name, start, scene_deadline(start, STARTS))?;
+            let start = scene.start;
+            is_synchronised(scene, &name, start, start.at + STARTS)?;
+            // What the handset shows before anything happens is evidence too.
+            scene.handset(&name)?.read_screen()?;
             scene.mark()?;
             Ok(())
         })
@@ -48,10 +50,6 @@ async fn synchronised_within(
             is_synchronised(scene, &name, start, deadline)
         })
         .await
-}
-
-const fn scene_deadline(start: Mark, length: Duration) -> Instant {
-    Instant::from_micros(start.at.as_micros() + length.as_micros() as u64)
 }
 
 /// The handset is synchronised when a NOTIFY for it reached the base after `start`, was answered 200, and the server

@@ -1,0 +1,67 @@
+//! The same seed gives the same evidence, whatever runs beside a scenario; another seed gives another.
+//!
+//! What is compared is the whole log of every case, as the bytes that would stand in its file.
+
+mod suite;
+
+use reports::fold::Case;
+use steps::plan::Selection;
+
+/// The evidence of the cases, as it would be written.
+fn evidence(cases: &[Case]) -> Vec<(String, Vec<u8>)> {
+    let lines = |case: &Case| {
+        let mut bytes = Vec::new();
+        for record in &case.records {
+            assert_eq!(record.wall, None, "the virtual laboratory has no wall");
+            bytes.extend(serde_json::to_vec(record).unwrap());
+            bytes.push(b'\n');
+        }
+        bytes
+    };
+    cases
+        .iter()
+        .map(|case| (case.entry.id.clone(), lines(case)))
+        .collect()
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
+    suite::at_the_top();
+    let rigs = suite::console_rig();
+    // Loss makes the network draw from its seed as well.
+    let some = || Selection {
+        name: Some("DND|NET|FAC".parse().unwrap()),
+        ..Selection::default()
+    };
+    let run = |jobs, seed, selection| {
+        evidence(&suite::run(
+            &suite::plan(&rigs, selection),
+            jobs,
+            suite::benches(&rigs, seed, None),
+        ))
+    };
+    let one_job = run(1, 7, some());
+    assert!(one_job.len() > 8, "{} cases", one_job.len());
+    assert!(one_job.iter().all(|(_, bytes)| !bytes.is_empty()));
+    let four_jobs = run(4, 7, some());
+    for (one, four) in one_job.iter().zip(&four_jobs) {
+        assert_eq!(one.0, four.0);
+        assert!(
+            one.1 == four.1,
+            "{} differs between one job and four",
+            one.0
+        );
+    }
+    let alone = Selection {
+        name: Some("ID-REC-NET-002".parse().unwrap()),
+        ..Selection::default()
+    };
+    let alone = run(1, 7, alone);
+    let (id, bytes) = &alone[0];
+    let among = one_job.iter().find(|(other, _)| other == id).unwrap();
+    assert!(&among.1 == bytes, "{id} differs when it runs alone");
+    let other_seed = run(4, 8, some());
+    for (one, other) in one_job.iter().zip(&other_seed) {
+        assert!(one.1 != other.1, "{} is the same with another seed", one.0);
+    }
+}

@@ -1,0 +1,64 @@
+//! Runs plans inside a test, in memory.
+
+use bench::rig::{LabKind, Rig};
+use reports::fold::Case;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use steps::cli::SelectArgs;
+use steps::command;
+use steps::opener::Benches;
+use steps::plan::{Plan, Selection};
+use steps::suite::Pass;
+
+/// The top of the work tree: features, rigs and mutants are named from here.
+pub(crate) fn at_the_top() -> PathBuf {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    std::env::set_current_dir(&top).unwrap();
+    top
+}
+
+/// The rig whose handsets are worked over the serial console.
+pub(crate) fn console_rig() -> Vec<Arc<Rig>> {
+    let args = SelectArgs {
+        rigs: vec!["emulated-n870".to_owned()],
+        ..SelectArgs::default()
+    };
+    command::rigs(&args).unwrap()
+}
+
+/// Every case of the virtual laboratory on these rigs.
+pub(crate) fn plan(rigs: &[Arc<Rig>], selection: Selection) -> Arc<Plan> {
+    let selection = Selection {
+        labs: vec![LabKind::Virtual],
+        ..selection
+    };
+    Arc::new(Plan::new(Path::new("features"), rigs, &selection).unwrap())
+}
+
+/// Runs a plan and gives its cases, by id.
+pub(crate) fn run(plan: &Arc<Plan>, jobs: usize, benches: Benches) -> Vec<Case> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let cases = Rc::new(RefCell::new(Vec::new()));
+    let heard = Rc::clone(&cases);
+    let pass = Pass {
+        plan,
+        lab: LabKind::Virtual,
+        jobs,
+        fail_fast: false,
+        opener: Arc::new(benches),
+    };
+    runtime.block_on(pass.run(move |case| heard.borrow_mut().push(case)));
+    let mut cases = Rc::try_unwrap(cases).ok().unwrap().into_inner();
+    cases.sort_by(|one, two| one.entry.id.cmp(&two.entry.id));
+    cases
+}
+
+/// Benches in memory for these rigs.
+pub(crate) fn benches(rigs: &[Arc<Rig>], seed: u64, mutant: Option<&str>) -> Benches {
+    Benches::new(rigs, seed, None, Path::new("lockstep"), mutant).unwrap()
+}
