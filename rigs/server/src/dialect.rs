@@ -13,6 +13,7 @@ use crate::service::ServiceName;
 use serde::Deserialize;
 use sip::feature_event::Service;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Whether a source states a fact for this product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -196,8 +197,9 @@ pub struct Dialect {
     pub feature_code_call: FeatureCodeCall,
     /// The request to fetch the provisioning again.
     pub check_sync: CheckSync,
+    /// The file, for [`Dialect::facts`].
     #[serde(skip)]
-    facts: Vec<FactLine>,
+    text: Arc<str>,
 }
 
 /// `[gate]`: what switches the mechanism on at the base.

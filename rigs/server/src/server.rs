@@ -397,6 +397,7 @@ impl AppServer {
         // A datagram is dropped before its transaction can see it, so that a retransmission is a new chance. On a stream
         // there is none, and the request is dropped where it is looked at.
         if !flow.transport.is_reliable()
+            && self.faults.may_drop()
             && let Ok(message) = Message::parse(bytes.clone())
             && message.method().is_some()
             && self.faults.drops(&Subject::of_request(&message))

@@ -22,8 +22,7 @@ impl Dialect {
     pub fn from_toml(text: &str, file: &str) -> Result<Self, DialectError> {
         let unreadable = |error: toml::de::Error| located(text, file, &error);
         let mut dialect: Self = toml::from_str(text).map_err(unreadable)?;
-        let table: toml::Table = toml::from_str(text).map_err(unreadable)?;
-        collect_facts("", &table, &mut dialect.facts);
+        dialect.text = text.into();
         dialect
             .problems()
             .into_iter()
@@ -50,8 +49,12 @@ impl Dialect {
 
     /// Every fact of the file with its status and source, in the order of the keys.
     #[must_use]
-    pub fn facts(&self) -> &[FactLine] {
-        &self.facts
+    pub fn facts(&self) -> Vec<FactLine> {
+        let mut facts = Vec::new();
+        if let Ok(table) = toml::from_str(&self.text) {
+            collect_facts("", &table, &mut facts);
+        }
+        facts
     }
 
     /// How far the second of response and NOTIFY stays behind the first.

@@ -116,6 +116,12 @@ impl FaultPlan {
         self.faults.values()
     }
 
+    /// Whether there is a `drop` that is not used up.
+    pub(crate) fn may_drop(&self) -> bool {
+        let mut loaded = self.faults.values();
+        loaded.any(|loaded| loaded.fault.action == Action::Drop && loaded.is_left())
+    }
+
     /// Uses up a `drop` that matches, if there is one.
     pub(crate) fn drops(&mut self, subject: &Subject<'_>) -> bool {
         let hit = self.faults.values_mut().find(|loaded| {

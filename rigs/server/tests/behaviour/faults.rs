@@ -238,7 +238,6 @@ fn bodies_can_be_garbage() {
     ] {
         let notify = first_notify(&mut always(action));
         assert!(notify.body().contains(part), "{}", notify.text);
-        assert!(!notify.body().ends_with("</DoNotDisturbEvent>") || part.starts_with(['<', 'S']));
     }
     let notify = first_notify(&mut always(Action::EmptyBody));
     assert_eq!(notify.header("Content-Length"), Some("0"));
