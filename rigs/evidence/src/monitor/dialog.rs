@@ -28,6 +28,8 @@ pub(super) struct Subscription {
     pub(super) grant: Option<Grant>,
     /// When a 2xx to a SUBSCRIBE without body last arrived.
     pub(super) plain_grant: u64,
+    /// The life that the last accepted NOTIFY told, in microseconds.
+    pub(super) told_life: Option<u64>,
     /// The end of its life as a NOTIFY shortened it.
     pub(super) shortened: Option<(u64, u64)>,
     pub(super) unsubscribed: Option<u64>,
@@ -59,7 +61,7 @@ impl Subscription {
     /// When its life runs out, as far as that is known.
     pub(super) fn expiry(&self) -> Option<u64> {
         let grant = self.grant?;
-        let granted = grant.at + grant.life?;
+        let granted = grant.at.saturating_add(grant.life?);
         Some(self.shortened.map_or(granted, |(at, _)| at.min(granted)))
     }
 

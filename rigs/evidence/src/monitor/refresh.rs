@@ -225,7 +225,7 @@ impl Lives {
                 records: vec![grant.seq, request.seq],
             });
         }
-        let half = granted / 2;
+        let half = known.told_life.map_or(granted, |told| told.min(granted)) / 2;
         let early =
             request.at + SLACK < grant.at + half && request.at + SLACK < known.plain_grant + half;
         let refetched = scene.line(line).and_then(|line| line.refetched);

@@ -54,7 +54,7 @@ impl Renewals {
                 let answer = request.answer.as_ref()?;
                 let life = request.granted_seconds().filter(|seconds| *seconds > 0);
                 if request.method == Method::Register && request.granted() && !request.gives_up() {
-                    let life = life? * SECOND;
+                    let life = life?.saturating_mul(SECOND);
                     let binding = Binding {
                         line: request.line?,
                         granted: answer.at,
@@ -62,7 +62,7 @@ impl Renewals {
                         seq: answer.seq,
                     };
                     self.due.retain(|other| other.line != binding.line);
-                    self.due.set(answer.at + life, binding);
+                    self.due.set(answer.at.saturating_add(life), binding);
                 }
             }
             _ => {}

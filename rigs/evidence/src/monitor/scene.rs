@@ -52,7 +52,8 @@ pub(super) struct Registration {
 
 impl Registration {
     pub(super) fn is_live(&self, now: u64) -> bool {
-        self.life.is_none_or(|life| now < self.at + life)
+        self.life
+            .is_none_or(|life| now < self.at.saturating_add(life))
     }
 }
 

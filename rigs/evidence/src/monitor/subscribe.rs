@@ -392,7 +392,9 @@ impl AcceptedIsGranted {
         self.watched.remove(&line);
         if answer.status == 202 && feature.purpose != Purpose::Unsubscribe {
             tell.exercise();
-            let life = request.granted_seconds().map(|seconds| seconds * SECOND);
+            let life = request
+                .granted_seconds()
+                .map(|seconds| seconds.saturating_mul(SECOND));
             self.watched.insert(
                 line,
                 Accepted {

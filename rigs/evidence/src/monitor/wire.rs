@@ -230,6 +230,7 @@ impl Scene {
             asking: None,
             grant: None,
             plain_grant: 0,
+            told_life: None,
             shortened: None,
             unsubscribed: None,
             closed: false,
@@ -368,7 +369,9 @@ impl Scene {
             } else {
                 line.registration = Some(Registration {
                     at: now,
-                    life: request.granted_seconds().map(|seconds| seconds * SECOND),
+                    life: request
+                        .granted_seconds()
+                        .map(|seconds| seconds.saturating_mul(SECOND)),
                 });
                 line.first_registered.get_or_insert(now);
             }
@@ -401,13 +404,16 @@ impl Scene {
                     at: now,
                     seq,
                     status,
-                    life: request.granted_seconds().map(|seconds| seconds * SECOND),
+                    life: request
+                        .granted_seconds()
+                        .map(|seconds| seconds.saturating_mul(SECOND)),
                     requested: request.message.expires(),
                 });
                 if purpose != Purpose::Change {
                     subscription.plain_grant = now;
                 }
                 subscription.shortened = None;
+                subscription.told_life = None;
                 subscription.trouble = false;
                 if subscription.remote_tag.is_none() {
                     let tag = request
@@ -520,6 +526,8 @@ impl Scene {
         };
         if let Some(subscription) = known.and_then(|at| self.subscriptions.get_mut(at)) {
             subscription.seen_cseq = subscription.seen_cseq.max(notice.cseq);
+            // A base may begin anew before it has answered the NOTIFY that ends the subscription.
+            subscription.trouble |= notice.state.terminated() && !matches!(due, Due::Refuse(_));
         }
         if !matches!(due, Due::Refuse(_))
             && let Some(line) = line.and_then(|line| self.lines.get(line))
@@ -592,12 +600,16 @@ impl Scene {
         if arrival.at >= subscription.asking.unwrap_or(0) {
             subscription.awaits = None;
         }
+        subscription.told_life = notice
+            .state
+            .expires
+            .map(|seconds| seconds.saturating_mul(SECOND));
         if notice.state.terminated() {
             subscription.closed = true;
             subscription.ended.get_or_insert(now);
         } else if let (Some(seconds), Some(expiry)) = (notice.state.expires, subscription.expiry())
         {
-            let ends = arrival.at + seconds * SECOND;
+            let ends = arrival.at.saturating_add(seconds.saturating_mul(SECOND));
             if ends + 5 * SECOND < expiry {
                 subscription.shortened = Some((ends, arrival.seq));
             }

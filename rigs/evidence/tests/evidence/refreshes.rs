@@ -98,6 +98,46 @@ fn a_new_subscription_in_place_of_a_refresh_is_found() {
 }
 
 #[test]
+fn the_life_that_a_notify_tells_counts_too() {
+    let mut stage = Stage::registered();
+    stage.subscribe_and_state("1001", 8, &[]);
+    let told = stage.notified() + 1;
+    stage.notify_with(
+        "1001",
+        told,
+        &[crate::stage::EVENT, "Subscription-State: active;expires=7"],
+        "",
+    );
+    stage.wait(10).reply(200, &[]);
+    stage.wait(3_500);
+    stage.refresh();
+    stage.breaks(&[]);
+}
+
+#[test]
+fn a_new_subscription_may_leave_before_the_answer_to_the_last_notify() {
+    let mut stage = Stage::synced();
+    let cseq = stage.notified() + 1;
+    stage.wait(10_000);
+    stage.notify_with(
+        "1001",
+        cseq,
+        &[
+            crate::stage::EVENT,
+            "Subscription-State: terminated;reason=timeout",
+        ],
+        "",
+    );
+    stage.request(&Ask {
+        call: "anew",
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.reply(200, &[]);
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.breaks(&[]);
+}
+
+#[test]
 fn a_terminated_subscription_is_begun_anew() {
     let mut stage = Stage::synced();
     let cseq = stage.notified() + 1;
