@@ -12,10 +12,10 @@ Feature: Subscriptions are refreshed in time
     Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
 
   @ID-REC-REF-002 @REQ-REF-01 @REQ-REF-02
-  Scenario Outline: The server grants <life> seconds for a day
+  Scenario Outline: The server grants <life> seconds for three hours
     Given the server grants subscriptions for <life> seconds
     And handset "Anna" is synchronised with the server
-    Then the subscription of Anna lives on for 86400 seconds
+    Then the subscription of Anna lives on for 10800 seconds
     When the portal turns Do Not Disturb on for Anna
     Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
 
