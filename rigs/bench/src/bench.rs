@@ -377,6 +377,13 @@ impl Bench {
 
     // The record.
 
+    /// Records further claims, such as what is only assumed about the server's product.
+    pub fn claims(&mut self, claims: &[Observation]) {
+        for claim in claims {
+            self.record(claim.clone());
+        }
+    }
+
     /// Records something worth knowing.
     pub fn note(&mut self, text: &str) {
         let text = text.to_owned();

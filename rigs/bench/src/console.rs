@@ -22,6 +22,7 @@ use evidence::record::Direction;
 use lines::Lines;
 use sip::time::Instant;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,8 +64,8 @@ pub enum Indication {
     },
 }
 
-/// The expect engine.
-#[derive(Clone, Debug)]
+/// The expect engine. `Debug` shows its state and none of its texts, among which is the password.
+#[derive(Clone)]
 pub struct Engine {
     profile: Arc<Profile>,
     username: String,
@@ -102,6 +103,14 @@ struct Busy {
     settled_at: Option<Instant>,
     nudge_at: Option<Instant>,
     give_up_at: Instant,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Engine {

@@ -7,7 +7,7 @@
 use crate::console::REDACTED;
 use bytes::Bytes;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 /// Whether an account's file switches feature key synchronisation.
@@ -22,8 +22,8 @@ pub enum Sync {
     On,
 }
 
-/// Somebody's account on the base.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Somebody's account on the base. Its password is not shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     /// What the features call its user.
     pub name: String,
@@ -39,6 +39,17 @@ pub struct Account {
     pub sync: Sync,
 }
 
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account")
+            .field("name", &self.name)
+            .field("handset", &self.handset)
+            .field("user", &self.user)
+            .field("sync", &self.sync)
+            .finish_non_exhaustive()
+    }
+}
+
 /// How SIP travels, as the file says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -50,7 +61,7 @@ pub enum Transport {
 
 /// What one provisioning server has for one base. Handset parameters are written under their IPUI, the others as they
 /// are; a parameter that was set by hand wins over one that follows from the accounts.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ProvisioningFile {
     /// The base's MAC address, lower case, no separators: the file's name.
     pub mac: String,
@@ -69,6 +80,12 @@ pub struct ProvisioningFile {
     /// Parameters set by hand; `None` takes a parameter out.
     parameters: BTreeMap<String, Option<String>>,
     answer: Option<(u16, Bytes)>,
+}
+
+impl fmt::Debug for ProvisioningFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render_redacted())
+    }
 }
 
 impl ProvisioningFile {
@@ -333,6 +350,7 @@ mod tests {
         assert!(body.contains("s&amp;cret") && body.contains("topsecret"));
         assert!(!shown.contains("cret\""), "{shown}");
         assert!(shown.contains("AuthPassword\" value=\"********\""));
+        assert!(!format!("{file:?} {:?}", file.accounts).contains("cret\""));
         file.answer_with(200, "<a>topsecret</a>");
         assert_eq!(file.serve("7c2f80e0d605.xml").1, "<a>********</a>");
     }

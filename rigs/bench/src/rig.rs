@@ -187,12 +187,35 @@ impl Rig {
             HandsetFace::Console => rig.console.is_some(),
             HandsetFace::Web => rig.web.is_some(),
         };
-        if plugged {
-            Ok(rig)
-        } else {
+        if !plugged {
             let problem = format!("is \"{}\" but the rig has no [{0}] section", rig.face);
-            Err(handsets.error("face", &problem))
+            return Err(handsets.error("face", &problem));
         }
+        rig.check_lines(&root)?;
+        Ok(rig)
+    }
+
+    /// An emulated base brings its own console and web interface; a real one has neither.
+    fn check_lines(&self, root: &Section<'_>) -> Result<(), FileError> {
+        let emulated = matches!(self.base, BaseUnderTest::Emulated { .. });
+        let console = self.console.as_ref().map(|console| &console.port);
+        let web = self.web.as_ref().map(|web| &web.url);
+        for (section, key, place) in [("console", "port", console), ("web", "url", web)] {
+            if place.is_none_or(|place| (place == "emulated") == emulated) {
+                continue;
+            }
+            let problem = if emulated {
+                "must be \"emulated\", as the base is"
+            } else {
+                "is \"emulated\" but the base is a real one"
+            };
+            let wrong = root.section(section)?;
+            return Err(wrong.map_or_else(
+                || root.error(section, problem),
+                |wrong| wrong.error(key, problem),
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -373,6 +396,14 @@ mod tests {
     fn a_face_needs_its_instrument() {
         let text = RIG.replace("face = \"console\"", "face = \"web\"");
         assert!(error(&text).ends_with("is \"web\" but the rig has no [web] section"));
+    }
+
+    #[test]
+    fn an_emulated_base_has_no_real_console() {
+        let text = RIG.replace("port = \"emulated\"", "port = \"/dev/ttyUSB0\"");
+        assert!(error(&text).ends_with("console.port: must be \"emulated\", as the base is"));
+        let text = RIG.replace("emulated = \"n870\"", "address = \"192.0.2.7\"");
+        assert!(error(&text).ends_with("is \"emulated\" but the base is a real one"));
     }
 
     #[test]

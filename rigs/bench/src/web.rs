@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,8 +67,8 @@ pub enum Indication {
     Reported(Screen),
 }
 
-/// The driver of one base's web interface.
-#[derive(Clone, Debug)]
+/// The driver of one base's web interface. `Debug` shows its state and neither password nor token.
+#[derive(Clone)]
 pub struct Driver {
     profile: Arc<Profile>,
     username: String,
@@ -113,6 +114,14 @@ enum State {
         answer_by: Instant,
     },
     Failed,
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver")
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Driver {
