@@ -87,8 +87,9 @@ impl Ends {
     /// A base that says where it listens and then waits to be ended.
     fn script(&self) -> String {
         format!(
-            "echo '{{\"sip\":\"{}\",\"console\":\"tcp://{}\",\"web\":\"{}\",\"handsets\":[]}}'\n\
-             trap 'exit 0' TERM; wait_for_signal",
+            "trap 'exit 0' TERM\n\
+             echo '{{\"sip\":\"{}\",\"console\":\"tcp://{}\",\"web\":\"{}\",\"handsets\":[]}}'\n\
+             wait_for_signal",
             self.sip.local_addr().unwrap(),
             self.console.local_addr().unwrap(),
             self.web.local_addr().unwrap(),
