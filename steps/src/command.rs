@@ -128,40 +128,39 @@ pub fn plan(args: &SelectArgs, rigs: &[Arc<Rig>]) -> Result<Plan, UsageError> {
     Ok(Plan::new(&args.features, rigs, &selection)?)
 }
 
-/// The text of a file that is named by itself or by its short name in a folder.
-fn named_file(
-    what: &'static str,
-    name: &str,
-    folder: &str,
-) -> Result<(PathBuf, String), UsageError> {
-    let as_given = PathBuf::from(name);
+/// A file that is named by itself or by its short name in a folder, if there is one.
+fn find(name: &str, folder: &str) -> Option<PathBuf> {
     let by_name = Path::new(folder).join(format!("{name}.toml"));
-    let path = if as_given.is_file() {
-        as_given
-    } else {
-        by_name
-    };
-    let text = fs::read_to_string(&path).map_err(|source| UsageError::Unreadable {
-        what,
-        path: path.clone(),
-        source,
-    })?;
-    Ok((path, text))
+    [PathBuf::from(name), by_name]
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
-/// The model of an emulated base, by name or file.
+/// The text of a file, and its name for errors.
+fn text_of(what: &'static str, path: &Path) -> Result<(String, String), UsageError> {
+    let text = fs::read_to_string(path).map_err(|source| UsageError::Unreadable {
+        what,
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((text, path.display().to_string()))
+}
+
+/// The model of an emulated base, by name or file; those that come with the program need no file.
 ///
 /// # Errors
 /// When there is none, or its file is wrong.
 pub fn model(name: &str) -> Result<firmware_stubs::Model, UsageError> {
-    if let Some(model) = firmware_stubs::Model::built_in(name) {
-        return Ok(model);
+    const FOLDER: &str = "firmware-stubs/models";
+    match find(name, FOLDER) {
+        Some(path) => {
+            let (text, file) = text_of("model", &path)?;
+            Ok(firmware_stubs::Model::from_toml(&text, &file)?)
+        }
+        None => firmware_stubs::Model::built_in(name).ok_or_else(|| {
+            UsageError::Words(format!("no model `{name}`, and no {FOLDER}/{name}.toml"))
+        }),
     }
-    let (path, text) = named_file("model", name, "firmware-stubs/models")?;
-    Ok(firmware_stubs::Model::from_toml(
-        &text,
-        &path.display().to_string(),
-    )?)
 }
 
 /// A mutant, by name or file.
@@ -169,23 +168,28 @@ pub fn model(name: &str) -> Result<firmware_stubs::Model, UsageError> {
 /// # Errors
 /// When there is none, or its file is wrong.
 pub fn mutant(name: &str) -> Result<firmware_stubs::Mutant, UsageError> {
-    let (path, text) = named_file("mutant", name, "firmware-stubs/mutants")?;
-    Ok(firmware_stubs::Mutant::from_toml(
-        &text,
-        &path.display().to_string(),
-    )?)
+    const FOLDER: &str = "firmware-stubs/mutants";
+    let missing = || UsageError::Words(format!("no mutant `{name}`, and no {FOLDER}/{name}.toml"));
+    let (text, file) = text_of("mutant", &find(name, FOLDER).ok_or_else(missing)?)?;
+    Ok(firmware_stubs::Mutant::from_toml(&text, &file)?)
 }
 
-/// A server's dialect, by name or file.
+/// A server's dialect, by name or file; BroadSoft's comes with the program.
 ///
 /// # Errors
 /// When there is none, or its file is wrong.
 pub fn dialect(name: &str) -> Result<::server::Dialect, UsageError> {
-    let (path, text) = named_file("dialect", name, "rigs/dialects")?;
-    Ok(::server::Dialect::from_toml(
-        &text,
-        &path.display().to_string(),
-    )?)
+    const FOLDER: &str = "rigs/dialects";
+    match find(name, FOLDER) {
+        Some(path) => {
+            let (text, file) = text_of("dialect", &path)?;
+            Ok(::server::Dialect::from_toml(&text, &file)?)
+        }
+        None if name == "broadsoft" => Ok(::server::Dialect::broadsoft()),
+        None => Err(UsageError::Words(format!(
+            "no dialect `{name}`, and no {FOLDER}/{name}.toml"
+        ))),
+    }
 }
 
 /// Whether a rig has an emulated base on it.

@@ -11,9 +11,11 @@ use bench::lab::BaseSpec;
 use bench::profile::Profile;
 use bench::rig::{BaseUnderTest, Rig};
 use bench::{Account, Bench, Setup, Sync};
+use evidence::record::{ClaimStatus, Observation};
 use firmware_stubs::{Base, BaseConfig, Model, Mutant};
 use reports::index::CaseEntry;
 use server::Dialect;
+use server::dialect::{FactLine, Status};
 use sha2::{Digest as _, Sha256};
 use sip::node::Node;
 use std::collections::BTreeMap;
@@ -33,6 +35,8 @@ pub struct Benches {
     models: BTreeMap<String, Arc<Model>>,
     profiles: BTreeMap<PathBuf, Arc<Profile>>,
     dialects: BTreeMap<String, Arc<Dialect>>,
+    /// What is only assumed about each dialect, as records.
+    assumptions: BTreeMap<String, Vec<Observation>>,
 }
 
 impl Benches {
@@ -59,6 +63,7 @@ impl Benches {
             models: BTreeMap::new(),
             profiles: BTreeMap::new(),
             dialects: BTreeMap::new(),
+            assumptions: BTreeMap::new(),
         };
         for rig in rigs {
             benches.read(rig)?;
@@ -79,6 +84,8 @@ impl Benches {
         }
         if !self.dialects.contains_key(&rig.dialect) {
             let dialect = command::dialect(&rig.dialect)?;
+            self.assumptions
+                .insert(rig.dialect.clone(), assumptions(&rig.dialect, &dialect));
             self.dialects.insert(rig.dialect.clone(), Arc::new(dialect));
         }
         Ok(())
@@ -161,8 +168,25 @@ impl Opener for Benches {
             Ok(setup) => setup,
             Err(reason) => return Scene::broken(&reason, log_file),
         };
-        Scene::new(Bench::open(setup), log_file)
+        let mut bench = Bench::open(setup);
+        if let (Ok(bench), Some(claims)) = (&mut bench, self.assumptions.get(&case.rig.dialect)) {
+            bench.claims(claims);
+        }
+        Scene::new(bench, log_file)
     }
+}
+
+/// What nobody has published about a server's product: verdicts may rest on it, so the report lists it.
+fn assumptions(name: &str, dialect: &Dialect) -> Vec<Observation> {
+    let facts = dialect.facts().into_iter();
+    let assumed = facts.filter(|fact| fact.status == Status::Assumed);
+    let claim = |fact: FactLine| Observation::Claim {
+        key: format!("dialect.{name}.{}", fact.key),
+        value: fact.value,
+        status: ClaimStatus::Assumed,
+        source: fact.source,
+    };
+    assumed.map(claim).collect()
 }
 
 /// The accounts of the people whom this rig has handsets for.

@@ -1,0 +1,108 @@
+//! How many whole cycles the virtual laboratory does on one core: a base boots, fetches its provisioning, registers and
+//! subscribes with digest, is notified, and then changes a service and hears of it, ten times.
+//!
+//! `cargo bench -p steps --bench cycles`
+
+use bench::lab::BaseSpec;
+use bench::profile::Profile;
+use bench::rig::{LabKind, Rig};
+use bench::{Account, Bench, Setup, Sync};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use firmware_stubs::{Base, BaseConfig, Model};
+use server::{Dialect, Origin};
+use sip::feature_event::{Service, Setting};
+use sip::node::Node;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const CHANGES: u32 = 10;
+
+fn main() {
+    divan::main();
+}
+
+struct World {
+    rig: Arc<Rig>,
+    profile: Arc<Profile>,
+    dialect: Arc<Dialect>,
+    model: Model,
+}
+
+impl World {
+    fn new() -> Self {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rigs");
+        Self {
+            rig: Arc::new(Rig::load(&top.join("emulated-n870.toml")).unwrap()),
+            profile: Arc::new(Profile::load(&top.join("profiles/n870.toml")).unwrap()),
+            dialect: Arc::new(Dialect::broadsoft()),
+            model: Model::built_in("n870").unwrap(),
+        }
+    }
+
+    fn bench(&self, seed: u64) -> Bench {
+        let model = self.model.clone();
+        let account = Account {
+            name: "Anna".to_owned(),
+            handset: self.rig.handsets[0].clone(),
+            user: "2001".to_owned(),
+            password: "secret".to_owned(),
+            display_name: "Anna".to_owned(),
+            sync: Sync::On,
+        };
+        let factory = move |spec: &BaseSpec| {
+            let base = Base::new(BaseConfig {
+                model: model.clone(),
+                mutant: None,
+                mac: spec.mac.clone(),
+                sip: spec.sip,
+                provisioning_url: spec.provisioning_url.clone(),
+                seed: spec.seed,
+            });
+            Ok(Box::new(base) as Box<dyn Node>)
+        };
+        Bench::open(Setup {
+            lab: LabKind::Virtual,
+            seed,
+            scenario: "bench".to_owned(),
+            rig: Arc::clone(&self.rig),
+            profile: Arc::clone(&self.profile),
+            dialect: Arc::clone(&self.dialect),
+            factory: Arc::new(factory),
+            base_command: PathBuf::new(),
+            base_arguments: Vec::new(),
+            evidence: None,
+            accounts: vec![account],
+            chooser: None,
+        })
+        .unwrap()
+    }
+}
+
+/// REGISTER, SUBSCRIBE, NOTIFY, then a change at the server and its NOTIFY, under the monitor.
+#[divan::bench]
+fn register_subscribe_notify_and_ten_changes(bencher: Bencher<'_, '_>) {
+    let world = World::new();
+    bencher
+        .counter(ItemsCount::new(CHANGES + 1))
+        .bench_local(|| {
+            let mut bench = world.bench(7);
+            bench.power_on().unwrap();
+            bench.run_for(Duration::from_secs(15)).unwrap();
+            for change in 0..CHANGES {
+                let setting = Setting {
+                    active: change % 2 == 0,
+                    ..Setting::default()
+                };
+                bench.server(|server, now| {
+                    let service = Service::DoNotDisturb;
+                    server.set_service(now, "2001", service, setting, Origin::Portal)
+                });
+                bench.run_for(Duration::from_secs(1)).unwrap();
+            }
+            let report = bench.finish();
+            assert!(report.findings.is_empty() && report.rig_error.is_none());
+            report.sip_messages
+        });
+}
