@@ -51,6 +51,10 @@ pub(super) struct Account {
     registration: Registration,
     sync: FeatureSync,
     call: Option<Call>,
+    /// Digits that were dialled while the call before was being ended.
+    dialled: Option<String>,
+    /// Digits to be called as soon as the call that the user has hung up is over.
+    next_call: Option<String>,
 }
 
 impl Account {
@@ -68,6 +72,8 @@ impl Account {
             next: None,
             stage: Stage::Staying,
             call: None,
+            dialled: None,
+            next_call: None,
         };
         let event = account.registration.start(now, shared, &account.settings);
         account.on_registration(now, shared, event);
@@ -200,7 +206,7 @@ impl Account {
             && call.owns(transaction, Some(response))
         {
             let ended = call.handle_response(now, shared, &self.settings, flow, response);
-            self.end_call(shared, ended);
+            self.end_call(now, shared, ended);
         }
     }
 
@@ -224,7 +230,7 @@ impl Account {
             && call.owns(transaction, None)
         {
             let ended = call.handle_failure();
-            self.end_call(shared, ended);
+            self.end_call(now, shared, ended);
         }
     }
 
@@ -276,7 +282,7 @@ impl Account {
         self.after_subscription(now, shared);
         if let Some(call) = &mut self.call {
             let ended = call.handle_timeout(now, shared, &self.settings);
-            self.end_call(shared, ended);
+            self.end_call(now, shared, ended);
         }
     }
 
@@ -319,8 +325,16 @@ impl Account {
     }
 
     pub(super) fn dial(&mut self, now: Instant, shared: &mut Shared, digits: &str) {
+        if self.call.as_ref().is_some_and(Call::is_hung_up) {
+            self.next_call = Some(digits.to_owned());
+            return;
+        }
         let handset = self.settings.handset.clone();
-        let cause = if self.call.is_some() {
+        let ending = self.call.as_ref().is_some_and(Call::is_ending);
+        let cause = if ending {
+            self.dialled = Some(digits.to_owned());
+            return;
+        } else if self.call.is_some() {
             "another call"
         } else if !self.registration.is_bound() {
             "not registered"
@@ -336,9 +350,14 @@ impl Account {
     }
 
     pub(super) fn hang_up(&mut self, now: Instant, shared: &mut Shared) {
+        if self.next_call.take().is_some() {
+            let handset = self.settings.handset.clone();
+            let cause = "hung up".to_owned();
+            shared.indicate(UaIndication::CallEnded { handset, cause });
+        }
         if let Some(call) = &mut self.call {
             let ended = call.hang_up(now, shared, &self.settings);
-            self.end_call(shared, ended);
+            self.end_call(now, shared, ended);
         }
     }
 
@@ -349,16 +368,22 @@ impl Account {
             .is_some_and(|call| call.owns_request(request))
     }
 
-    pub(super) fn on_call_ended_by_peer(&mut self, _now: Instant, shared: &mut Shared) {
-        self.end_call(shared, Some("ended".to_owned()));
+    pub(super) fn on_call_ended_by_peer(&mut self, now: Instant, shared: &mut Shared) {
+        self.end_call(now, shared, Some("ended".to_owned()));
     }
 
-    fn end_call(&mut self, shared: &mut Shared, ended: Option<String>) {
-        if let Some(cause) = ended {
-            self.call = None;
-            let handset = self.settings.handset.clone();
-            shared.indicate(UaIndication::CallEnded { handset, cause });
+    fn end_call(&mut self, now: Instant, shared: &mut Shared, ended: Option<String>) {
+        let Some(cause) = ended else {
+            return;
+        };
+        self.call = None;
+        // The handset shows the next call already.
+        if let Some(digits) = self.next_call.take() {
+            self.dial(now, shared, &digits);
+            return;
         }
+        let handset = self.settings.handset.clone();
+        shared.indicate(UaIndication::CallEnded { handset, cause });
     }
 }
 

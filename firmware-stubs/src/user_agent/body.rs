@@ -1,0 +1,49 @@
+//! The body of a change: the wish of a user in the words of the model's templates.
+
+use super::change::Wish;
+use super::request::Shared;
+use super::template::{TemplateName, Values};
+use crate::accounts::AccountSettings;
+use crate::defect::Defect;
+use bytes::Bytes;
+use sip::feature_event::{CONTENT_TYPE, Service};
+
+/// The body that asks for a wish, with its Content-Type.
+pub(super) fn write_body(
+    shared: &Shared,
+    settings: &AccountSettings,
+    wish: &Wish,
+) -> (String, Bytes) {
+    let inverted = shared.has(Defect::InvertsDoNotDisturb) && wish.service == Service::DoNotDisturb;
+    let setting = &wish.setting;
+    let values = Values::new()
+        .with("device", &settings.user_name)
+        .with("active", setting.active != inverted);
+    let template = match wish.service {
+        Service::DoNotDisturb => TemplateName::SetDoNotDisturb,
+        _ => TemplateName::SetForwarding,
+    };
+    let values = match wish.service {
+        Service::DoNotDisturb => values,
+        service => values
+            .with("type", service.forwarding_type().unwrap_or_default())
+            .with("on", if setting.active { "on" } else { "" })
+            .with("number", setting.number.as_deref().unwrap_or_default())
+            .with("rings", rings(shared, wish)),
+    };
+    let text = shared.model.sip.templates.text(template, &values);
+    (CONTENT_TYPE.to_owned(), text.into())
+}
+
+/// The ring count belongs to forwarding on no answer, and switching that on needs one.
+fn rings(shared: &Shared, wish: &Wish) -> String {
+    if wish.service != Service::CallForwardingNoAnswer {
+        return String::new();
+    }
+    let usual = wish
+        .setting
+        .active
+        .then_some(shared.model.limits.default_rings);
+    let rings = wish.setting.rings.or(usual);
+    rings.map_or_else(String::new, |rings| rings.to_string())
+}
