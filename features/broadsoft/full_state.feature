@@ -31,6 +31,15 @@ Feature: The full state comes with every subscription
     Then Anna's idle screen shows call forwarding always on to 2424
     And the base asks the server for nothing for 60 seconds
 
+  @ID-BSFT-FULL-005 @REQ-SUB-03 @REQ-REF-03
+  Scenario: A refresh repeats no change
+    Given handset "Anna" is synchronised with the server
+    When Anna turns Do Not Disturb on in the menu
+    Then the server has Do Not Disturb on for Anna within 2 seconds
+    When the subscription of Anna is refreshed
+    Then the base asks the server for nothing for 60 seconds
+    And Anna's idle screen shows Do Not Disturb on
+
   @ID-BSFT-FULL-004 @REQ-BODY-02
   Scenario Outline: The parts come in the order <order>
     Given the server sends the full state in the order <order>

@@ -1,5 +1,8 @@
 //! Runs plans inside a test, in memory.
-#![expect(clippy::unwrap_used, reason = "a test support that cannot do its work ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test support that cannot do its work ends the test"
+)]
 
 use bench::rig::{LabKind, Rig};
 use reports::fold::Case;
