@@ -79,7 +79,7 @@ pub enum Defect {
     ///
     /// Read at: notification: applying a forwarding.
     DropsNumber,
-    /// Every state that a NOTIFY changes is sent back as a change.
+    /// Every service that a NOTIFY changes is sent back as a change.
     ///
     /// Read at: notification: after applying a state.
     EchoesNotify,
@@ -224,9 +224,9 @@ pub enum Defect {
     ///
     /// Read at: menu: the indicators of the idle screen.
     ShowsRingerAsService,
-    /// The CSeq of REGISTER rises by two.
+    /// The CSeq of REGISTER rises by two at a refresh.
     ///
-    /// Read at: registration: the next request.
+    /// Read at: registration: a refresh.
     SkipsCseqOfRegister,
     /// After 489 or 403 the account gives up its registration.
     ///

@@ -255,16 +255,16 @@ impl Account {
     pub(super) fn handle_notify(
         &mut self,
         now: Instant,
-        shared: &mut Shared,
+        shared: &Shared,
         request: &Message,
     ) -> Reaction {
-        let reaction = self
-            .sync
-            .handle_notify(now, shared, &self.settings, request);
-        if !matches!(reaction, Reaction::NotMine) {
-            self.after_subscription(now, shared);
-        }
-        reaction
+        self.sync.handle_notify(now, shared, request)
+    }
+
+    /// Takes what a NOTIFY has brought, now that it is answered.
+    pub(super) fn after_notify(&mut self, now: Instant, shared: &mut Shared) {
+        self.sync.settle(now, shared, &self.settings);
+        self.after_subscription(now, shared);
     }
 
     /// Applies a NOTIFY that belongs to no subscription, as `accepts-unknown-dialogs` does.

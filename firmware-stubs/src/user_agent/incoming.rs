@@ -78,10 +78,7 @@ impl UserAgent {
     ) {
         let method = request.method().cloned().unwrap_or(Method::Options);
         let answer = match method {
-            Method::Notify => match self.on_notify(now, request) {
-                Some(answer) => answer,
-                None => return,
-            },
+            Method::Notify => return self.on_notify(now, transaction, request),
             Method::Options if self.addressee(request).is_some() || is_to_host(request) => {
                 Answer::new(200, "OK")
                     .with("Allow", ALLOW)
@@ -98,46 +95,74 @@ impl UserAgent {
             _ if request.to_tag().is_some() || method == Method::Info => gone(),
             _ => Answer::new(405, "Method Not Allowed").with("Allow", ALLOW),
         };
-        respond(&mut self.shared, now, transaction, request, &answer, None);
+        self.respond(now, transaction, request, &answer);
     }
 
-    /// The answer to a NOTIFY, unless it is not to be answered at all.
-    fn on_notify(&mut self, now: Instant, request: &Message) -> Option<Answer<'static>> {
+    /// Answers a NOTIFY at once, then takes what it brings (RFC 6665 §4.1.3 allows no wait for the user).
+    fn on_notify(&mut self, now: Instant, transaction: TransactionId, request: &Message) {
         let event = request.header("Event").unwrap_or_default().to_owned();
         let package = event.split(';').next().unwrap_or_default().trim();
-        if package == CHECK_SYNC {
-            let reboot = parameter(&event, "reboot").is_some_and(|value| value == "true");
-            self.shared.indicate(UaIndication::CheckSync { reboot });
-            return Some(Answer::new(200, "OK"));
-        }
         let any_case = self.shared.has(Defect::ComparesEventWithoutCase);
         let same = package == PACKAGE || (any_case && package.eq_ignore_ascii_case(PACKAGE));
         let strict = self.shared.has(Defect::RefusesEventParameters);
-        if !same || (strict && event.contains(';')) {
-            return Some(bad_event());
+        if package == CHECK_SYNC {
+            self.respond(now, transaction, request, &Answer::new(200, "OK"));
+            let reboot = parameter(&event, "reboot").is_some_and(|value| value == "true");
+            self.shared.indicate(UaIndication::CheckSync { reboot });
+        } else if !same || (strict && event.contains(';')) {
+            self.respond(now, transaction, request, &bad_event());
+        } else {
+            self.on_state(now, transaction, request);
         }
-        for account in self.accounts.values_mut() {
-            match account.handle_notify(now, &mut self.shared, request) {
-                Reaction::NotMine => {}
-                Reaction::Silence => return None,
-                Reaction::Answer(code, reason, headers) => {
-                    return Some(Answer {
-                        code,
-                        reason,
-                        headers,
-                    });
-                }
+    }
+
+    /// A NOTIFY of the package goes to the subscription it belongs to.
+    fn on_state(&mut self, now: Instant, transaction: TransactionId, request: &Message) {
+        for handset in self.accounts.keys().cloned().collect::<Vec<_>>() {
+            let Some(account) = self.accounts.get_mut(&handset) else {
+                continue;
+            };
+            let answer = match account.handle_notify(now, &self.shared, request) {
+                Reaction::NotMine => continue,
+                Reaction::Silence => return,
+                Reaction::Answer(code, reason, headers) => Answer {
+                    code,
+                    reason,
+                    headers,
+                },
+            };
+            self.respond(now, transaction, request, &answer);
+            if let Some(account) = self.accounts.get_mut(&handset) {
+                account.after_notify(now, &mut self.shared);
             }
+            return;
         }
-        if self.shared.has(Defect::AcceptsUnknownDialogs)
-            && let Some(handset) = self.addressee(request)
-            && let Some(account) = self.accounts.get_mut(&handset)
-        {
-            account.apply_foreign(now, &mut self.shared, request);
-            return Some(Answer::new(200, "OK"));
+        let addressee = self.addressee(request);
+        let accepts = self.shared.has(Defect::AcceptsUnknownDialogs);
+        if let Some(handset) = addressee.filter(|_| accepts) {
+            self.respond(now, transaction, request, &Answer::new(200, "OK"));
+            if let Some(account) = self.accounts.get_mut(&handset) {
+                account.apply_foreign(now, &mut self.shared, request);
+            }
+            return;
         }
-        let id = parameter(&event, "id").is_some();
-        Some(if id { bad_event() } else { gone() })
+        let event = request.header("Event").unwrap_or_default();
+        let answer = if parameter(event, "id").is_some() {
+            bad_event()
+        } else {
+            gone()
+        };
+        self.respond(now, transaction, request, &answer);
+    }
+
+    fn respond(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        request: &Message,
+        answer: &Answer<'_>,
+    ) {
+        respond(&mut self.shared, now, transaction, request, answer, None);
     }
 
     fn on_invite(

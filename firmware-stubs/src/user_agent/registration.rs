@@ -104,6 +104,12 @@ impl Registration {
             return None;
         }
         self.removing = false;
+        if self.cseq > 0 && shared.has(Defect::SkipsCseqOfRegister) {
+            self.cseq += 1;
+        }
+        if self.cseq > 0 && shared.has(Defect::NewCallIdForEveryRegister) {
+            self.call_id = shared.endpoint.new_call_id();
+        }
         self.send(now, shared, settings)
     }
 
@@ -137,11 +143,7 @@ impl Registration {
         shared: &mut Shared,
         settings: &AccountSettings,
     ) -> Option<RegistrationEvent> {
-        let leap = shared.has(Defect::SkipsCseqOfRegister);
-        self.cseq += if leap { 2 } else { 1 };
-        if shared.has(Defect::NewCallIdForEveryRegister) {
-            self.call_id = shared.endpoint.new_call_id();
-        }
+        self.cseq += 1;
         let uri = format!("sip:{}", settings.provider.domain);
         let authorization = self.challenge.authorize(&Method::Register, &uri, &[]);
         let draft = Draft {

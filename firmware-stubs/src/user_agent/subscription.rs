@@ -261,11 +261,11 @@ impl FeatureSync {
         self.settle(now, shared, settings);
     }
 
+    /// Judges a NOTIFY. What it brings is taken by [`Self::settle`], after the answer is on its way.
     pub(super) fn handle_notify(
         &mut self,
         now: Instant,
-        shared: &mut Shared,
-        settings: &AccountSettings,
+        shared: &Shared,
         request: &Message,
     ) -> Reaction {
         let early = self.subscriber.outstanding();
@@ -300,7 +300,6 @@ impl FeatureSync {
         }
         let state = request.header("Subscription-State").unwrap_or_default();
         let closes = state.trim_start().starts_with("terminated");
-        self.settle(now, shared, settings);
         if closes && self.odd.closing && shared.has(Defect::AnswersClosingNotify481) {
             let reason = "Subscription Does Not Exist";
             return Reaction::Answer(481, reason, Vec::new());
@@ -364,7 +363,7 @@ impl FeatureSync {
     }
 
     /// Does what the subscriber wants, and sends the next change when it can.
-    fn settle(&mut self, now: Instant, shared: &mut Shared, settings: &AccountSettings) {
+    pub(super) fn settle(&mut self, now: Instant, shared: &mut Shared, settings: &AccountSettings) {
         loop {
             match self.subscriber.poll_output() {
                 SubscriberOutput::Send(request) => self.on_send(now, shared, settings, request),

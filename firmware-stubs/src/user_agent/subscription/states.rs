@@ -167,7 +167,8 @@ impl FeatureSync {
             self.odd.deaf_to = None;
             return;
         }
-        let changed = self.known.insert(service, setting.clone()) != Some(setting.clone());
+        let before = self.known.insert(service, setting.clone());
+        let changed = before.is_some_and(|before| before != setting);
         let contradicted = wish.filter(|wish| {
             wish.original && wish.setting.active != setting.active
                 || wish.setting.active && wish.setting.number != setting.number
