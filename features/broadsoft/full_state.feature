@@ -25,7 +25,8 @@ Feature: The full state comes with every subscription
 
   @ID-BSFT-FULL-003 @REQ-REF-01 @REQ-REF-03 @REQ-CHG-09
   Scenario: Ten equal refreshes change nothing
-    Given handset "Anna" is synchronised with the server
+    Given the server grants subscriptions for 120 seconds
+    And handset "Anna" is synchronised with the server
     And the portal has set call forwarding always on to 2424 for Anna
     When the subscription of Anna is refreshed 10 times
     Then Anna's idle screen shows call forwarding always on to 2424

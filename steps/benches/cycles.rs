@@ -2,6 +2,7 @@
 //! subscribes with digest, is notified, and then changes a service and hears of it, ten times.
 //!
 //! `cargo bench -p steps --bench cycles`
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
 
 use bench::lab::BaseSpec;
 use bench::profile::Profile;

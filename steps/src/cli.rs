@@ -172,6 +172,9 @@ pub struct BaseArgs {
     /// A mutant: name or file.
     #[arg(long)]
     pub mutant: Option<String>,
+    /// End, as at SIGTERM, when standard input ends: for a parent that may be killed.
+    #[arg(long)]
+    pub end_with_stdin: bool,
 }
 
 /// Options of `server`.

@@ -151,10 +151,12 @@ impl Benches {
     }
 
     fn base_arguments(&self) -> Vec<String> {
-        self.mutant
-            .as_ref()
-            .map(|(name, _)| vec!["--mutant".to_owned(), name.clone()])
-            .unwrap_or_default()
+        // A killed run must not leave bases behind.
+        let mut arguments = vec!["--end-with-stdin".to_owned()];
+        if let Some((name, _)) = &self.mutant {
+            arguments.extend(["--mutant".to_owned(), name.clone()]);
+        }
+        arguments
     }
 }
 

@@ -9,30 +9,40 @@ use evidence::message::{Message, Method};
 use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Service, View};
 use std::fmt;
 
-/// The message of a record, when it is SIP with this direction and fate.
+/// The response of a record, when it is one with this direction and fate.
 #[must_use]
-pub fn message(record: &Record, direction: Direction, fate: Fate) -> Option<Message> {
-    let Observation::Sip(sip) = &record.observation else {
-        return None;
-    };
-    if sip.direction != direction || sip.fate != fate {
-        return None;
-    }
-    Message::parse(sip.bytes.clone().into()).ok()
+pub fn response(record: &Record, direction: Direction, fate: Fate) -> Option<Message> {
+    starting_with("SIP/2.0 ", record, direction, fate)
 }
 
 /// A request that the base sent, when the record is one.
 #[must_use]
 pub fn request_from_base(record: &Record, method: &Method) -> Option<Message> {
-    message(record, Direction::FromBase, Fate::Sent)
+    starting_with(method.as_str(), record, Direction::FromBase, Fate::Sent)
         .filter(|message| message.method() == Some(method))
 }
 
 /// A NOTIFY that reached the base, when the record is one.
 #[must_use]
 pub fn delivered_notify(record: &Record) -> Option<Message> {
-    message(record, Direction::ToBase, Fate::Delivered)
-        .filter(|message| message.method() == Some(&Method::Notify))
+    starting_with("NOTIFY ", record, Direction::ToBase, Fate::Delivered)
+}
+
+/// The message of a record. Steps look at every record, so what cannot be meant is not parsed.
+fn starting_with(
+    start: &str,
+    record: &Record,
+    direction: Direction,
+    fate: Fate,
+) -> Option<Message> {
+    let Observation::Sip(sip) = &record.observation else {
+        return None;
+    };
+    let wanted = sip.direction == direction && sip.fate == fate;
+    if !wanted || !sip.bytes.starts_with(start.as_bytes()) {
+        return None;
+    }
+    Message::parse(sip.bytes.clone().into()).ok()
 }
 
 /// Whether the user part of a URI is this user.

@@ -3,7 +3,8 @@
 use super::UsageError;
 use crate::cli::BaseArgs;
 use firmware_stubs::shell::{self, ShellOptions};
-use std::io::Write;
+use rustix::process::{Signal, getpid, kill_process};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 
 /// Runs an emulated base until SIGTERM; `ready` gets one JSON line when it is ready.
@@ -31,7 +32,17 @@ pub fn base(args: &BaseArgs, ready: &mut (impl Write + Send)) -> Result<(), Usag
         web: args.web,
         seed: args.seed,
     };
+    if args.end_with_stdin {
+        std::thread::spawn(end_with_stdin);
+    }
     shell::run(options, ready)
         .map(|_| ())
         .map_err(|error| shell_error(&error))
+}
+
+/// Waits for the end of standard input, then ends this program in good order.
+fn end_with_stdin() {
+    // An input that cannot be read has ended too.
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    let _ = kill_process(getpid(), Signal::TERM);
 }

@@ -138,7 +138,7 @@ async fn base_answers(
 
 /// The final status with which the base answers the NOTIFY on this branch, when the record is that answer.
 fn answer(record: &Record, branch: Option<&str>) -> Option<u16> {
-    let response = sight::message(record, Direction::FromBase, Fate::Sent)?;
+    let response = sight::response(record, Direction::FromBase, Fate::Sent)?;
     let (_, method) = response.cseq()?;
     let final_answer = response.status().filter(|status| *status >= 200)?;
     (method == Method::Notify && response.branch() == branch).then_some(final_answer)
@@ -164,7 +164,7 @@ async fn copies_alike(world: &mut World, step: &Step) -> Result<(), Miss> {
                     }
                 }
                 if branch.is_some() && answer(record, branch.as_deref()).is_some() {
-                    let response = sight::message(record, Direction::FromBase, Fate::Sent);
+                    let response = sight::response(record, Direction::FromBase, Fate::Sent);
                     answers.extend(response.map(|response| response.wire().to_vec()));
                 }
             }

@@ -75,7 +75,7 @@ fn is_synchronised(
         {
             branches.extend(notify.branch().map(str::to_owned));
         }
-        let response = sight::message(record, Direction::FromBase, Fate::Sent);
+        let response = sight::response(record, Direction::FromBase, Fate::Sent);
         response.is_some_and(|response| {
             response.status() == Some(200)
                 && response
@@ -243,7 +243,7 @@ async fn subscribes(
 fn first_registration(scene: &mut Scene, name: &str, user: &str) -> Result<Mark, Miss> {
     let start = scene.stimulus;
     let found = scene.await_record(start, STARTS, |record| {
-        let response = sight::message(record, Direction::ToBase, Fate::Delivered);
+        let response = sight::response(record, Direction::ToBase, Fate::Delivered);
         response.is_some_and(|it| {
             it.status().is_some_and(|status| status / 100 == 2)
                 && it
@@ -314,12 +314,12 @@ async fn sends_nothing(
         .perform(step, move |scene| {
             let start = scene.stimulus;
             let (user, length) = (scene.person(&name)?.user, seconds(&length)?);
+            let about_services = [Method::Subscribe, Method::Invite, Method::Publish];
             let sent = scene.run_until(start, length)?.iter().find_map(|record| {
-                let message = sight::message(record, Direction::FromBase, Fate::Sent)?;
-                let method = message.method()?;
-                let about_services =
-                    [Method::Subscribe, Method::Invite, Method::Publish].contains(method);
-                (about_services && sight::is_from(&message, &user)).then(|| method.to_string())
+                about_services.iter().find(|method| {
+                    sight::request_from_base(record, method)
+                        .is_some_and(|request| sight::is_from(&request, &user))
+                })
             });
             match sent {
                 None => Ok(()),
@@ -538,7 +538,7 @@ async fn answered_challenge(world: &mut World, step: &Step, name: String) -> Res
             let records = scene.bench()?.log().records();
             let mut challenged: Vec<String> = Vec::new();
             for record in records {
-                if let Some(response) = sight::message(record, Direction::ToBase, Fate::Delivered)
+                if let Some(response) = sight::response(record, Direction::ToBase, Fate::Delivered)
                     && matches!(response.status(), Some(401 | 407))
                     && response
                         .cseq()
