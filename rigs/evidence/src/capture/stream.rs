@@ -135,8 +135,10 @@ mod tests {
     fn late_and_doubled_segments_are_put_in_place() {
         let mut stream = Stream::default();
         stream.begin(0);
-        assert!(stream.take(11, &ONE[10..]).is_empty());
-        assert_eq!(stream.take(1, &ONE[..12]), [ONE.to_vec()]);
+        let (first, rest) = ONE.split_at(12);
+        assert!(stream.take(13, rest).is_empty());
+        assert!(stream.take(5, ONE.split_at(4).1.split_at(2).0).is_empty());
+        assert_eq!(stream.take(1, first), [ONE.to_vec()]);
         assert!(stream.take(1, ONE).is_empty());
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A SUBSCRIBE with a body that no user asked for breaks exactly one requirement, the first that explains it: SUB-03
 //! for an initial one, CHG-06 for a wish the server has contradicted, CHG-01 for a second copy of a change that is not
-//! notified yet, CHG-09 within five seconds of an accepted NOTIFY, SUB-03 else.
+//! notified yet or was sent just before, CHG-09 within five seconds of a NOTIFY or after keys that change no service,
+//! SUB-03 else.
 
 use super::menu::{SCREENS, tell_wrong};
 use super::patterns::title;
@@ -20,7 +21,7 @@ use crate::xml::Element;
 /// How soon a change is sent.
 const PROMPT: u64 = 2 * SECOND;
 /// How long after a NOTIFY a change counts as its echo.
-const ECHO: u64 = 5 * SECOND;
+pub(super) const ECHO: u64 = 5 * SECOND;
 
 pub(super) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
@@ -51,6 +52,8 @@ pub(super) enum Unasked {
     Doubled,
     /// It follows a NOTIFY.
     Echo,
+    /// It follows a key that asks for no change of a service.
+    Misread,
     /// Nothing explains it.
     Plain,
 }
@@ -79,31 +82,57 @@ pub(super) fn unasked(scene: &Scene, place: usize) -> Option<Unasked> {
                 && before.purpose() == Some(Purpose::Change)
                 && before.message.body() == request.message.body()
         });
-    let notified = |since: u64| {
-        scene.arrivals.iter().rev().take(64).any(|arrival| {
-            let own = arrival
-                .notice
-                .as_ref()
-                .is_some_and(|notice| notice.line == request.line);
-            own && arrival.accepted() && arrival.at >= since
-        })
+
+    let line = request.line?;
+    let told = |since: u64| {
+        scene
+            .told_since(line, since)
+            .next()
+            .map(|(arrival, _)| arrival.at)
     };
     if let Some(same) = same {
-        let wish = same
-            .feature
-            .as_ref()
-            .and_then(|feature| scene.wishes.get(feature.wish?));
-        if wish.is_some_and(|wish| wish.contradicted) {
+        if is_contradicted(scene, line, same) {
             return Some(Unasked::Contradicted);
         }
-        if !notified(same.at) && request.at < same.at + TIMER_F {
+        let untold = told(same.at).is_none() && request.at < same.at + TIMER_F;
+        let wished = same
+            .feature
+            .as_ref()
+            .is_some_and(|feature| feature.wish.is_some());
+        if untold || (wished && request.at <= same.at + ECHO) {
             return Some(Unasked::Doubled);
         }
     }
-    Some(if notified(request.at.saturating_sub(ECHO)) {
+    let echo = told(request.at.saturating_sub(ECHO));
+    let handsets = scene.line(line).map_or(&[][..], |line| &line.handsets);
+    let pressed = handsets
+        .iter()
+        .filter_map(|handset| scene.pressed.get(handset))
+        .max();
+    let worked = pressed.is_some_and(|pressed| {
+        request.at <= pressed + PROMPT && echo.is_none_or(|echo| echo < *pressed)
+    });
+    Some(if worked {
+        Unasked::Misread
+    } else if echo.is_some() {
         Unasked::Echo
     } else {
         Unasked::Plain
+    })
+}
+
+/// Whether the server has told something else since this change carried a wish to it.
+fn is_contradicted(scene: &Scene, line: usize, change: &Request) -> bool {
+    let wish = change
+        .feature
+        .as_ref()
+        .and_then(|feature| scene.wishes.get(feature.wish?));
+    wish.is_some_and(|wish| {
+        wish.contradicted
+            || scene.told_since(line, change.at).any(|(_, notice)| {
+                let told = notice.reading.told_of(wish.intent.service);
+                told.is_some_and(|told| wish.contradicts(told))
+            })
     })
 }
 
@@ -126,6 +155,7 @@ impl OneChangeOneSubscribe {
             return;
         }
         let line = request.line.unwrap_or_default();
+
         if unasked(scene, place) == Some(Unasked::Doubled) {
             let text = format!(
                 "one change by the user is one SUBSCRIBE, but {} sent the same change again at {}",
@@ -135,6 +165,7 @@ impl OneChangeOneSubscribe {
             tell.find(self, request.at, text, &[request.seq]);
             return;
         }
+
         let Some(wish) = feature.wish.and_then(|wish| scene.wishes.get(wish)) else {
             return;
         };
@@ -520,15 +551,13 @@ impl Rule for NoEcho {
             tell.exercise();
         }
         if let Some((place, request, _, line)) = subscribe(moment, scene)
-            && unasked(scene, place) == Some(Unasked::Echo)
+            && matches!(
+                unasked(scene, place),
+                Some(Unasked::Echo | Unasked::Misread)
+            )
         {
-            let told = scene.arrivals.iter().rev().find(|arrival| {
-                arrival.accepted()
-                    && arrival
-                        .notice
-                        .as_ref()
-                        .is_some_and(|notice| notice.line == Some(line))
-            });
+            let told = scene.told_since(line, 0).next().map(|(arrival, _)| arrival);
+
             let text = format!(
                 "no user asked for anything, but {} sent a change at {}, {} after a NOTIFY",
                 user_of(scene, line),

@@ -13,11 +13,12 @@
 //! | MENU-02 | it shows what another account was told |
 //! | CHG-06 | it shows the user's wish, which the server contradicted |
 //! | BODY-11 | the rings are wrong |
-//! | BODY-01 | another service shows it, or the status is right and the number wrong |
+//! | MENU-03 | the idle screen is stale, but the menu is right |
+//! | BODY-01 | another service shows it, it changed with a NOTIFY of another service, or the status is right and the number wrong |
 //! | BODY-02 | it is stale, and another part of the same multipart is shown |
 //! | NOT-06 | it is stale, and Event had a parameter that does not matter |
 //! | BODY-07 | it is stale, and the device element is not the account's own number |
-//! | REF-03 | it is stale, and the NOTIFY followed a refresh; or it flickers at an equal state |
+//! | REF-03 | it is stale, and the NOTIFY followed a refresh or a new subscription; or it flickers at an equal state |
 //! | BODY-02 | it is stale, and the NOTIFY was a multipart |
 //! | SUB-05 | it is stale, and the NOTIFY followed a 202 |
 //! | MENU-03 | the idle screen is wrong after a change at the server, and no menu was wrong before |
@@ -48,8 +49,11 @@ pub(super) struct Owed {
     before: Option<Shown>,
     /// The NOTIFY changed it, as far as that is known.
     changed: bool,
-    /// It has been shown.
+    /// It has been shown before.
     agreed: bool,
+    /// The record in which the idle screen last showed it, and the one in which a menu did.
+    idle_agreed: Option<u64>,
+    menu_agreed: Option<u64>,
     /// A menu has shown something else.
     menu_wrong: bool,
 }
@@ -86,6 +90,16 @@ pub(super) struct Unsynced {
     pub(super) shown: Vec<(Service, Shown)>,
     /// Keys were pressed since the screen before.
     pub(super) worked: bool,
+}
+
+impl Owed {
+    /// The record in which this kind of screen last showed it.
+    const fn agreed_in(&self, view: View) -> Option<u64> {
+        match view {
+            View::Idle => self.idle_agreed,
+            View::Menu => self.menu_agreed,
+        }
+    }
 }
 
 type Place = (String, Service);
@@ -199,6 +213,7 @@ impl Displays {
             (None, None) => told.active == Some(true),
         };
         let kept = before.as_ref().filter(|_| !wished);
+        let same = before.as_ref().filter(|_| !changed);
         let rings = told
             .valid_rings()
             .or_else(|| kept.and_then(|owed| owed.rings));
@@ -209,7 +224,9 @@ impl Displays {
             source,
             before: previous,
             changed,
-            agreed: !changed && before.as_ref().is_some_and(|owed| owed.agreed),
+            idle_agreed: same.and_then(|owed| owed.idle_agreed),
+            menu_agreed: same.and_then(|owed| owed.menu_agreed),
+            agreed: same.is_some_and(|owed| owed.agreed),
             menu_wrong: false,
         };
         self.owed.insert(place.clone(), owed);
@@ -354,7 +371,7 @@ impl Scene {
             }
         }
         // What another service shows explains what is missing, so the stale ones come last.
-        wrong.sort_by_key(|(place, shown, ..)| self.is_stale(place, shown));
+        wrong.sort_by_key(|(place, shown, ..)| self.is_stale(place, shown, screen.view));
         for (place, shown, aspect, flickers) in wrong {
             let check = self.blame(&place, &shown, aspect, flickers, screen);
             if let Some(check) = check {
@@ -396,6 +413,10 @@ impl Scene {
         };
         if let Some(owed) = self.displays.owed.get_mut(place) {
             owed.agreed = true;
+            match view {
+                View::Idle => owed.idle_agreed = Some(self.seq),
+                View::Menu => owed.menu_agreed = Some(self.seq),
+            }
             check.source = owed.source;
             check.changed = owed.changed;
             check.rings = owed.rings.is_some() && shown.rings.is_some();
@@ -409,14 +430,17 @@ impl Scene {
         check
     }
 
-    fn is_stale(&self, place: &Place, shown: &Shown) -> bool {
+    fn is_stale(&self, place: &Place, shown: &Shown, view: View) -> bool {
         let Some(owed) = self.displays.owed.get(place) else {
             return false;
         };
         let before = owed.before.clone().unwrap_or_default();
         let number =
             before.number.is_none() || shown.number.is_none() || before.number == shown.number;
-        !owed.agreed && before.active == shown.active && (!shown.active || number)
+        owed.agreed_in(view).is_none()
+            && (owed.changed || !owed.agreed)
+            && before.active == shown.active
+            && (!shown.active || number)
     }
 
     fn blame(
@@ -430,7 +454,7 @@ impl Scene {
         let owed = self.displays.owed.get(place)?.clone();
         let arrival = self.arrivals.get(owed.source)?;
         let notice = arrival.notice.as_ref()?;
-        let stale = self.is_stale(place, shown);
+        let stale = self.is_stale(place, shown, screen.view);
         let (requirement, culprit) =
             self.explain(place, shown, aspect, &owed, stale, flickers, screen.view);
         if !self
@@ -483,10 +507,14 @@ impl Scene {
                 .crossed
                 .extend(self.crossing(place, shown, owed.source));
         }
-        if screen.view == View::Menu
-            && let Some(owed) = self.displays.owed.get_mut(place)
-        {
-            owed.menu_wrong = true;
+        if let Some(owed) = self.displays.owed.get_mut(place) {
+            match screen.view {
+                View::Idle => owed.idle_agreed = None,
+                View::Menu => {
+                    owed.menu_agreed = None;
+                    owed.menu_wrong = true;
+                }
+            }
         }
         Some(check)
     }
@@ -523,7 +551,15 @@ impl Scene {
                 None,
             );
         }
-        if !stale && let Some(found) = self.explain_by_other(place, shown, owed, notice.line) {
+        let anywhere = owed.idle_agreed.max(owed.menu_agreed);
+        if aspect == Aspect::Status
+            && let Some(since) = anywhere
+            && let Some(culprit) = self.told_another(place.1, notice.line, since)
+        {
+            return ("BODY-01", Some(culprit));
+        }
+        if !stale && let Some(found) = self.explain_by_other(place, shown, owed, notice.line, view)
+        {
             return found;
         }
         let wish = notice
@@ -544,6 +580,9 @@ impl Scene {
         if aspect == Aspect::Rings {
             return ("BODY-11", None);
         }
+        if view == View::Idle && stale && owed.menu_agreed.is_some() && notice.wishes.is_empty() {
+            return ("MENU-03", None);
+        }
         let crossed = self.displays.crossed.contains(&owed.source);
         if (aspect == Aspect::Number && !stale)
             || crossed
@@ -562,7 +601,7 @@ impl Scene {
             if notice.device_odd {
                 return ("BODY-07", None);
             }
-            if notice.refreshed {
+            if notice.refreshed || notice.resubscribed {
                 return ("REF-03", None);
             }
             if multipart {
@@ -579,6 +618,24 @@ impl Scene {
         }
     }
 
+    /// An accepted NOTIFY after this record that told other services than this one.
+    fn told_another(&self, service: Service, line: Option<usize>, since: u64) -> Option<u64> {
+        let recent = self
+            .arrivals
+            .iter()
+            .rev()
+            .take_while(|arrival| arrival.seq > since);
+        let mut told = recent.filter(|arrival| {
+            let notice = arrival.notice.as_ref().filter(|notice| notice.line == line);
+            arrival.accepted()
+                && notice.is_some_and(|notice| {
+                    notice.reading.told().next().is_some()
+                        && notice.reading.told_of(service).is_none()
+                })
+        });
+        told.next().map(|arrival| arrival.seq)
+    }
+
     /// A NOTIFY other than the one that counts which says what is shown.
     fn explain_by_other(
         &self,
@@ -586,17 +643,24 @@ impl Scene {
         shown: &Shown,
         owed: &Owed,
         line: Option<usize>,
+        view: View,
     ) -> Option<(&'static str, Option<u64>)> {
         let source = self.arrivals.get(owed.source)?.seq;
+        let since = match owed.agreed_in(view) {
+            Some(seq) => seq,
+            None if owed.agreed => return None,
+            None => source,
+        };
         for (number, arrival) in self.arrivals.iter().enumerate().rev().take(MEMORY) {
             let Some(notice) = &arrival.notice else {
                 continue;
             };
             let told = notice.reading.told_of(place.1);
+            let own = notice.line == line;
+
             if number == owed.source || !told.is_some_and(|told| says(told, shown)) {
                 continue;
             }
-            let own = notice.line == line;
             let later = arrival.seq > source;
             let again = arrival.copies.last().filter(|(seq, _)| *seq > source);
             match (notice.due, again) {
@@ -609,7 +673,7 @@ impl Scene {
                     return Some((requirement, Some(arrival.seq)));
                 }
                 (_, Some((seq, _))) if own && !later => return Some(("NOT-03", Some(*seq))),
-                _ if !own && later && arrival.accepted() => {
+                _ if !own && arrival.seq > since && arrival.accepted() => {
                     return Some(("MENU-02", Some(arrival.seq)));
                 }
                 _ => {}
@@ -690,7 +754,7 @@ fn reason(requirement: &str, notice: &Notice) -> &'static str {
         "NOT-06" => ", as a NOTIFY of another Event says",
         "MENU-02" => ", as another account was told",
         "CHG-06" => ", as the user asked, although the server decided otherwise",
-        "BODY-01" => "; the value belongs to another entry",
+        "BODY-01" => "; a NOTIFY sets its own entry, all of it, and no other",
         "BODY-02" => "; each part of a multipart must be applied",
         "BODY-07" => "; the device element must not matter",
         "REF-03" => " after the full state that followed a refresh",

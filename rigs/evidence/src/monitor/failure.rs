@@ -2,7 +2,7 @@
 //!
 //! A stale nonce and a 401 without a challenge are the business of FAIL-06, every other challenge that of FAIL-05.
 
-use super::registration::{Renewals, is_refused, user_of};
+use super::registration::{Lapse, Renewals, is_refused, user_of};
 use super::rule::{Deadlines, Moment, Rule, SECOND, Tell, clock, span};
 use super::scene::Scene;
 use super::traffic::{Purpose, Request, digest};
@@ -105,16 +105,20 @@ impl Rule for LeavesInPeace {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        if let Some(lapsed) = self.renewals.on(moment, scene)
-            && is_refused(scene, lapsed.line)
+        if let Some(Lapse {
+            binding,
+            late: None,
+        }) = self.renewals.on(moment, scene)
+            && is_refused(scene, binding.line)
         {
             let text = format!(
-                "the refused subscription must not touch the registration of {}, but no REGISTER renewed it by {}",
-                user_of(scene, lapsed.line),
-                clock(lapsed.granted + lapsed.life)
+                "the refused subscription must not touch the registration of {}, but no REGISTER has renewed it since {}",
+                user_of(scene, binding.line),
+                clock(binding.granted)
             );
-            tell.find(self, scene.now, text, &[lapsed.seq]);
+            tell.find(self, scene.now, text, &[binding.seq]);
         }
+
         match moment {
             Moment::Boot => {
                 self.refused.clear();
@@ -157,16 +161,8 @@ struct Challenge<'a> {
 
 impl<'a> Challenge<'a> {
     fn of(request: &'a Request) -> Option<Self> {
-        let answer = request.answer.as_ref()?;
-        let name = match answer.status {
-            401 => "WWW-Authenticate",
-            407 => "Proxy-Authenticate",
-            _ => return None,
-        };
-        let value = answer
-            .message
-            .headers(name)
-            .find(|value| digest(value, "nonce").is_some())?;
+        let value = request.challenge()?;
+
         let algorithm = digest(value, "algorithm").unwrap_or("MD5");
         let qop = digest(value, "qop");
         Some(Self {
@@ -202,7 +198,12 @@ fn lint_repeat(repeat: &Request, challenged: &Request) -> Option<String> {
     if repeat.message.header(header).is_none() {
         return Some(format!("it has no {header}"));
     }
-    if repeat.cseq != challenged.cseq.wrapping_add(1) {
+    // The Call-ID and CSeq of REGISTERs are the business of REG-01.
+    let counted = repeat.method != Method::Register;
+    if counted && repeat.message.call_id() != challenged.message.call_id() {
+        return Some("it has another Call-ID".to_owned());
+    }
+    if counted && repeat.cseq != challenged.cseq.wrapping_add(1) {
         return Some(format!(
             "its CSeq is {} after {}",
             repeat.cseq, challenged.cseq
@@ -414,6 +415,7 @@ impl TakesNewNonce {
         });
         if let Some((at, seq)) = self.refused.get(&line).copied()
             && routine
+            && !self.is_over(request, line, scene)
             && request.at + SECOND < at + RATE
         {
             let text = format!(
@@ -430,6 +432,19 @@ impl TakesNewNonce {
             self.used.insert((line, nonce.to_owned()));
         }
         None
+    }
+
+    /// Whether the life of the subscription that was refused has run out, so that another one may begin.
+    fn is_over(&self, request: &Request, line: usize, scene: &Scene) -> bool {
+        let begins = request.feature.as_ref().is_some_and(|feature| {
+            feature.purpose == Purpose::Initial && !feature.in_dialog && feature.replaces.is_none()
+        });
+        let refused = self.refused.get(&line).and_then(|(at, _)| {
+            let mut recent = scene.requests.iter().rev().take(64);
+            recent.find(|request| request.at == *at && request.line == Some(line))
+        });
+        let refused = refused.and_then(|refused| refused.feature.as_ref());
+        begins && refused.is_some_and(|feature| feature.in_dialog)
     }
 
     fn on_repeat(

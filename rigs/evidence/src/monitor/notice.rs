@@ -19,6 +19,8 @@ pub(super) struct Notice {
     pub(super) state: State,
     /// It is the first one after a refresh.
     pub(super) refreshed: bool,
+    /// It is the first one of a subscription that follows an earlier one.
+    pub(super) resubscribed: bool,
     /// A device element is not the account's own number.
     pub(super) device_odd: bool,
     /// Event has parameters that do not matter.

@@ -163,7 +163,8 @@ impl Lives {
     fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
         let (_, request, feature, line) = subscribe(moment, scene)?;
         if let Some(life) = self.overdue.remove(&line) {
-            seen.push(late(&life, Some(request.at), scene));
+            let refreshed = feature.in_dialog.then_some(request.at);
+            seen.push(late(&life, refreshed, scene));
         }
         let known = scene.subscription(feature.subscription)?;
         self.due.retain(|life| life.line != line);

@@ -24,7 +24,20 @@ pub(super) fn rules() -> Vec<Box<dyn Rule>> {
 #[derive(Debug, Default)]
 pub(super) struct Renewals {
     due: Deadlines<Binding>,
+    /// Bindings that have run out, while it is open whether they are renewed late or never.
+    over: Deadlines<Binding>,
 }
+
+/// What became of a binding that was not renewed in time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lapse {
+    pub(super) binding: Binding,
+    /// When it was renewed after all.
+    pub(super) late: Option<u64>,
+}
+
+/// How long after its end a binding may still be renewed late; after that it is never.
+const LATE: u64 = 64 * SECOND;
 
 /// A binding that a 2xx granted.
 #[derive(Clone, Copy, Debug)]
@@ -36,18 +49,38 @@ pub(super) struct Binding {
 }
 
 impl Renewals {
-    /// Takes a moment; the bindings that have run out without a REGISTER come back.
-    pub(super) fn on(&mut self, moment: Moment, scene: &Scene) -> Option<Binding> {
+    /// Takes a moment; a binding that was renewed late, or never, comes back.
+    pub(super) fn on(&mut self, moment: Moment, scene: &Scene) -> Option<Lapse> {
         match moment {
-            Moment::Clock => return self.due.pass(scene.now).map(|(_, binding)| binding),
-            Moment::Boot => self.due.clear(),
-            Moment::Provisioned(line) => self.due.retain(|binding| binding.line != line),
+            Moment::Clock => {
+                while let Some((at, binding)) = self.due.pass(scene.now) {
+                    self.over.set(at.saturating_add(LATE), binding);
+                }
+                return self.never(scene.now);
+            }
+            Moment::End => return self.never(u64::MAX),
+            Moment::Boot => {
+                self.due.clear();
+                self.over.clear();
+            }
+            Moment::Provisioned(line) => self.forget(line),
             Moment::Request(place) => {
                 let request = scene.request(place)?;
-                if request.method == Method::Register {
-                    self.due
-                        .retain(|binding| Some(binding.line) != request.line);
-                }
+                let line = request
+                    .line
+                    .filter(|_| request.method == Method::Register)?;
+                let mut late = None;
+                self.over.retain(|binding| {
+                    if binding.line == line {
+                        late = Some(*binding);
+                    }
+                    binding.line != line
+                });
+                self.forget(line);
+                return Some(Lapse {
+                    binding: late?,
+                    late: Some(request.at),
+                });
             }
             Moment::Answer(place) => {
                 let request = scene.request(place)?;
@@ -61,13 +94,26 @@ impl Renewals {
                         life,
                         seq: answer.seq,
                     };
-                    self.due.retain(|other| other.line != binding.line);
+                    self.forget(binding.line);
                     self.due.set(answer.at.saturating_add(life), binding);
                 }
             }
             _ => {}
         }
         None
+    }
+
+    fn never(&mut self, now: u64) -> Option<Lapse> {
+        let (_, binding) = self.over.pass(now)?;
+        Some(Lapse {
+            binding,
+            late: None,
+        })
+    }
+
+    fn forget(&mut self, line: usize) {
+        self.due.retain(|binding| binding.line != line);
+        self.over.retain(|binding| binding.line != line);
     }
 }
 
@@ -136,18 +182,23 @@ impl Rule for OneCallIdPerBoot {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        if let Some(lapsed) = self.renewals.on(moment, scene)
-            && !is_refused(scene, lapsed.line)
+        if let Some(Lapse { binding, late }) = self.renewals.on(moment, scene)
+            && (late.is_some() || !is_refused(scene, binding.line))
         {
             let text = format!(
-                "the registration of {} was granted at {} for {}, but no REGISTER renewed it by {}",
-                user_of(scene, lapsed.line),
-                clock(lapsed.granted),
-                span(lapsed.life),
-                clock(lapsed.granted + lapsed.life)
+                "the registration of {} was granted at {} for {} and must be renewed by {}, but the next REGISTER {}",
+                user_of(scene, binding.line),
+                clock(binding.granted),
+                span(binding.life),
+                clock(binding.granted.saturating_add(binding.life)),
+                late.map_or_else(
+                    || "never came".to_owned(),
+                    |at| format!("left at {}", clock(at))
+                )
             );
-            tell.find(self, scene.now, text, &[lapsed.seq]);
+            tell.find(self, scene.now, text, &[binding.seq]);
         }
+
         match moment {
             Moment::Boot => self.last.clear(),
             Moment::Provisioned(line) => {
@@ -168,6 +219,12 @@ fn foreign_address(request: &Request, scene: &Scene, line: usize) -> Option<Stri
     if user(from) != user(to) || !host(from).eq_ignore_ascii_case(host(to)) {
         return Some(format!(
             "a {method} must carry the account's address-of-record in From and To alike, but From is {from} and To is {to}"
+        ));
+    }
+    if user(from) != Some(line.user.as_str()) {
+        return Some(format!(
+            "a {method} of account {} must speak for itself, but speaks for {from}",
+            line.user
         ));
     }
     if scene.available.contains(&Need::Provisioning) && !line.provisioned && !line.deleted {

@@ -38,6 +38,8 @@ pub(super) struct Line {
     pub(super) registering: Option<u64>,
     /// It has subscribed in this boot.
     pub(super) has_subscribed: bool,
+    /// A NOTIFY was accepted in this boot.
+    pub(super) has_state: bool,
     /// Its latest subscription.
     pub(super) current: Option<usize>,
 }
@@ -79,6 +81,8 @@ pub(super) struct Scene {
     pub(super) displays: Displays,
     /// Handsets at which a call was begun by hand, and when.
     pub(super) dialled: BTreeMap<String, u64>,
+    /// When a key was last pressed at each handset.
+    pub(super) pressed: BTreeMap<String, u64>,
     /// Call-IDs of other dialogs of the base.
     pub(super) other_call_ids: BTreeSet<String>,
     pub(super) request_places: BTreeMap<String, usize>,
@@ -212,6 +216,7 @@ impl Scene {
             line.first_registered = None;
             line.registering = None;
             line.has_subscribed = false;
+            line.has_state = false;
             line.current = None;
         }
         for subscription in &mut self.subscriptions {
@@ -304,6 +309,7 @@ impl Scene {
         moments: &mut Vec<Moment>,
     ) {
         self.displays.press(handset, key, intent.is_some());
+        self.pressed.insert(handset.to_owned(), self.now);
         if key == "talk" {
             self.dialled.insert(handset.to_owned(), self.now);
         }

@@ -17,6 +17,8 @@ pub(super) struct Request {
     pub(super) cseq: u32,
     /// The account it speaks for.
     pub(super) line: Option<usize>,
+    /// The boot of the base in which it was sent.
+    pub(super) boot: u32,
     /// Whether the transport repeats by itself.
     pub(super) reliable: bool,
     pub(super) destination: SocketAddr,
@@ -117,6 +119,20 @@ impl Request {
     /// Whether it was answered with a success.
     pub(super) fn granted(&self) -> bool {
         self.status().is_some_and(|status| status / 100 == 2)
+    }
+
+    /// The digest challenge that it was answered with.
+    pub(super) fn challenge(&self) -> Option<&str> {
+        let answer = self.answer.as_ref()?;
+        let name = match answer.status {
+            401 => "WWW-Authenticate",
+            407 => "Proxy-Authenticate",
+            _ => return None,
+        };
+        answer
+            .message
+            .headers(name)
+            .find(|value| digest(value, "nonce").is_some())
     }
 
     /// Whether it was answered with a digest challenge or a refusal in the form of one.

@@ -4,7 +4,9 @@ use super::dialog::{Grant, Subscription};
 use super::notice::{Circumstances, Due, EventMatch, Notice, State};
 use super::rule::{DISPLAY, Moment, SECOND, TIMER_F};
 use super::scene::{Registration, Scene};
-use super::traffic::{Answer, Arrival, Copy, Feature, Purpose, Replaced, Reply, Request, user};
+use super::traffic::{
+    Answer, Arrival, Copy, Feature, Purpose, Replaced, Reply, Request, digest, user,
+};
 use crate::body::{Asked, Device, Reading};
 use crate::monitor::report::Need;
 use crate::record::{Direction, Fate, Sip};
@@ -49,8 +51,11 @@ impl Scene {
         if method == Method::Ack {
             return;
         }
+
         let place = key(&message, cseq, &method);
-        if let Some(&known) = self.request_places.get(&place) {
+        let same = self.request_places.get(&place).copied();
+        if let Some(known) = same.or_else(|| self.disguised_copy(sip, &message, cseq, &method)) {
+            self.request_places.insert(place, known);
             if let Some(request) = self.requests.get_mut(known) {
                 request.copies.push(Copy {
                     seq: self.seq,
@@ -61,14 +66,8 @@ impl Scene {
             }
             return;
         }
-        let challenge = challenge_key(&message, &method);
-        let repeats = self.challenges.remove(&challenge).filter(|&before| {
-            let answer = self
-                .requests
-                .get(before)
-                .and_then(|request| request.answer.as_ref());
-            answer.is_some_and(|answer| self.now <= answer.at + REPEAT)
-        });
+
+        let repeats = self.challenged_before(&message, &method);
         let featured = method == Method::Subscribe && self.is_featured(&message);
         let line = match (
             featured || method == Method::Register,
@@ -79,6 +78,10 @@ impl Scene {
             (_, None) => None,
         };
         let number = self.requests.len();
+        let line = match line {
+            Some(line) if featured => Some(self.owner(line, &message)),
+            line => line,
+        };
         let feature = match line {
             Some(line) if featured => Some(self.subscribe(line, number, &message, cseq, repeats)),
             _ => None,
@@ -99,6 +102,7 @@ impl Scene {
             method,
             cseq,
             line,
+            boot: self.boot,
             reliable: sip.transport != "UDP",
             destination: sip.destination,
             copies: Vec::new(),
@@ -108,6 +112,55 @@ impl Scene {
             feature,
         });
         moments.push(Moment::Request(number));
+    }
+
+    /// The unanswered request that this one copies with another branch.
+    fn disguised_copy(
+        &self,
+        sip: &Sip,
+        message: &Message,
+        cseq: u32,
+        method: &Method,
+    ) -> Option<usize> {
+        let (place, before) =
+            self.requests
+                .iter()
+                .enumerate()
+                .rev()
+                .take(32)
+                .find(|(_, before)| {
+                    before.cseq == cseq
+                        && before.method == *method
+                        && before.message.call_id() == message.call_id()
+                })?;
+        let waits = before.answer.is_none()
+            && before.boot == self.boot
+            && before.destination == sip.destination
+            && before.message.from_tag() == message.from_tag();
+        waits.then_some(place)
+    }
+
+    /// The challenged request that this one repeats: that of its Call-ID, or the one whose nonce it answers.
+    fn challenged_before(&mut self, message: &Message, method: &Method) -> Option<usize> {
+        let key = challenge_key(message, method);
+        let place = self.challenges.remove(&key).or_else(|| {
+            let nonce = digest(message.header("Authorization")?, "nonce")?;
+            let answers = |place: &usize| {
+                let before = self.requests.get(*place);
+                before.is_some_and(|before| {
+                    let challenge = before.challenge();
+                    before.method == *method
+                        && before.message.from_uri() == message.from_uri()
+                        && challenge.is_some_and(|value| digest(value, "nonce") == Some(nonce))
+                })
+            };
+            let found = self.challenges.iter().find(|(_, place)| answers(place))?;
+            let (key, place) = (found.0.clone(), *found.1);
+            self.challenges.remove(&key);
+            Some(place)
+        })?;
+        let answer = self.requests.get(place)?.answer.as_ref()?;
+        (self.now <= answer.at + REPEAT).then_some(place)
     }
 
     /// Whether a SUBSCRIBE belongs to feature key synchronisation, be it ever so badly written.
@@ -215,6 +268,42 @@ impl Scene {
         })
     }
 
+    /// The account that a SUBSCRIBE is really for: a base that speaks for the wrong one owes it to the other.
+    fn owner(&self, line: usize, message: &Message) -> usize {
+        if let Some(known) = self
+            .known_dialog(message)
+            .and_then(|at| self.subscriptions.get(at))
+        {
+            return known.line;
+        }
+        let Some(named) = self.lines.get(line) else {
+            return line;
+        };
+        let current = named.current.and_then(|at| self.subscriptions.get(at));
+        let holds = current.is_some_and(|current| {
+            current.ended.is_none()
+                && current.unsubscribed.is_none()
+                && !current.trouble
+                && current.grant.is_none_or(|grant| grant.status != 202)
+        });
+        let taken = holds || named.sync == Some(false);
+        let other = self.lines.iter().position(|other| {
+            other.sync == Some(true)
+                && !other.has_subscribed
+                && other
+                    .registration
+                    .is_some_and(|binding| binding.is_live(self.now))
+        });
+        match other {
+            Some(other)
+                if taken && named.provisioned && other != line && message.body().is_empty() =>
+            {
+                other
+            }
+            _ => line,
+        }
+    }
+
     /// A subscription that was not there before; the one before it is given up by that.
     fn begin(&mut self, line: usize, message: &Message) -> usize {
         let place = self.subscriptions.len();
@@ -274,8 +363,13 @@ impl Scene {
                 fits(place)
                     .is_some_and(|wish| asked.and_then(activation) == Some(wish.intent.active))
             })
-            .or_else(|| open.iter().rev().find(|place| fits(place).is_some()))
-            .or_else(|| open.first())
+            .or_else(|| {
+                let wished = open.first().and_then(|place| self.wishes.get(*place));
+                let wished = wished.map_or(0, |wish| wish.at);
+                let echoes = asked.is_some_and(|asked| self.echoes(line, asked, wished));
+                let near = open.iter().rev().find(|place| fits(place).is_some());
+                near.or_else(|| open.first()).filter(|_| !echoes)
+            })
             .copied()
             .or_else(|| self.retried(line, service))?;
         let service = self.wishes.get(chosen).map(|wish| wish.intent.service);
@@ -292,6 +386,41 @@ impl Scene {
         wish.sent.push(request);
         wish.finals = None;
         Some(chosen)
+    }
+
+    /// Whether a change says what the server has told since then.
+    fn echoes(&self, line: usize, asked: &Asked, since: u64) -> bool {
+        let Some(service) = asked.service else {
+            return false;
+        };
+        self.told_since(
+            line,
+            since.max(self.now.saturating_sub(super::change::ECHO)),
+        )
+        .any(|(_, notice)| {
+            let told = notice.reading.told_of(service);
+            told.is_some_and(|told| told.active.is_some() && told.active == activation(asked))
+        })
+    }
+
+    /// The NOTIFYs that have reached an account since then and need not be refused, latest first.
+    pub(super) fn told_since(
+        &self,
+        line: usize,
+        since: u64,
+    ) -> impl Iterator<Item = (&Arrival, &Notice)> {
+        let recent = self
+            .arrivals
+            .iter()
+            .rev()
+            .take_while(move |arrival| arrival.at >= since);
+        recent.filter_map(move |arrival| {
+            let notice = arrival.notice.as_ref()?;
+            let counts = notice.line == Some(line)
+                && notice.subscription.is_some()
+                && !matches!(notice.due, Due::Refuse(_));
+            counts.then_some((arrival, notice))
+        })
     }
 
     /// A wish whose request failed in a way that lets the base send it once more.
@@ -336,16 +465,18 @@ impl Scene {
         if request.answer.is_some() {
             return;
         }
-        if matches!(status, 401 | 407) {
-            self.challenges
-                .insert(challenge_key(&message, &method), place);
-        }
+
         request.answer = Some(Answer {
             seq: self.seq,
             at: now,
             status,
             message,
         });
+        if request.challenge().is_some() {
+            let key = challenge_key(&request.message, &method);
+            self.challenges.insert(key, place);
+        }
+
         if method == Method::Register {
             self.registered(place);
         } else if request.feature.is_some() {
@@ -516,6 +647,13 @@ impl Scene {
             cseq: message.cseq().map(|(number, _)| number),
             refreshed: subscription
                 .is_some_and(|subscription| subscription.awaits == Some(Purpose::Refresh)),
+            resubscribed: subscription.is_some_and(|subscription| {
+                subscription.awaits == Some(Purpose::Initial)
+                    && self
+                        .lines
+                        .get(subscription.line)
+                        .is_some_and(|line| line.has_state)
+            }),
             device_odd,
             parameters: event == EventMatch::WithParameters,
             after_202: subscription.is_some_and(Subscription::awaits_after_202),
@@ -566,6 +704,15 @@ impl Scene {
             status,
             identical,
         });
+        if let Some(notice) = &arrival.notice
+            && status >= 300
+            && !matches!(notice.due, Due::Refuse(_))
+            && let Some(known) = notice
+                .subscription
+                .and_then(|at| self.subscriptions.get_mut(at))
+        {
+            known.trouble = true;
+        }
         if first && arrival.notice.is_some() {
             if status / 100 == 2 {
                 self.accept(place, moments);
@@ -615,6 +762,9 @@ impl Scene {
             }
         }
         let line = subscription.line;
+        if let Some(line) = self.lines.get_mut(line) {
+            line.has_state = true;
+        }
         let arrived = arrival.at;
         let mut answered = Vec::new();
         for (number, wish) in self.wishes.iter_mut().enumerate().rev().take(64) {
@@ -628,10 +778,7 @@ impl Scene {
             match sent {
                 Some(sent) if sent.at <= arrived => {
                     wish.notified = true;
-                    let other_number = wish.intent.number.is_some()
-                        && told.shown_number().is_some()
-                        && told.shown_number() != wish.intent.number.as_deref();
-                    wish.contradicted = told.active != Some(wish.intent.active) || other_number;
+                    wish.contradicted = wish.contradicts(told);
                     answered.push(number);
                     if wish.finals.is_some() || now >= sent.at + TIMER_F {
                         wish.closed = true;
@@ -658,12 +805,11 @@ impl Scene {
         if let Some(subscription) = notice
             .subscription
             .and_then(|at| self.subscriptions.get_mut(at))
+            && notice.state.terminated()
+            && !refused
         {
-            subscription.trouble |= !refused;
-            if notice.state.terminated() && !refused {
-                subscription.closed = true;
-                subscription.ended.get_or_insert(self.now);
-            }
+            subscription.closed = true;
+            subscription.ended.get_or_insert(self.now);
         }
         self.displays.settle_unchanged(place, self.now + DISPLAY);
     }

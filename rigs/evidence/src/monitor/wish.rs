@@ -1,5 +1,6 @@
 //! What users asked for at their handsets, and how far each wish has come.
 
+use crate::body::Told;
 use crate::record::Intent;
 
 /// A change that a user completed at a handset.
@@ -31,6 +32,14 @@ pub(super) struct Wish {
 }
 
 impl Wish {
+    /// Whether the server tells something else than it asks for.
+    pub(super) fn contradicts(&self, told: &Told) -> bool {
+        let other_number = self.intent.number.is_some()
+            && told.shown_number().is_some()
+            && told.shown_number() != self.intent.number.as_deref();
+        told.active != Some(self.intent.active) || other_number
+    }
+
     /// Whether it still waits to be sent.
     pub(super) fn is_unsent(&self) -> bool {
         self.sent.is_empty() && !self.superseded && !self.closed

@@ -1,5 +1,7 @@
 //! The evidence crate from outside: rules on short logs, logs and captures in files, readers on any bytes.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod body_documents;
 mod captures;
 mod changes;

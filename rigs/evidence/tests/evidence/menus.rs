@@ -116,7 +116,11 @@ fn another_handset_stays_as_it_is() {
     stage.wait(10).reply(200, &[]);
     stage.wait(4_000).idle(BEN, &[]);
     stage.keeps(&["MENU-02"]);
-    stage.idle(BEN, &["Do Not Disturb"]);
+
+    let mut stage = both();
+    stage.notify("1001", &dnd(true));
+    stage.wait(10).reply(200, &[]);
+    stage.wait(100).idle(BEN, &["Do Not Disturb"]);
     stage.breaks(&["MENU-02"]);
 }
 
