@@ -76,11 +76,11 @@ impl<W: Write> Console<W> {
             return Ok(());
         }
         let word = self.paint(case.verdict);
-        let mut text = format!("{word} {} {}\n", case.id, case.scenario);
+        let mut text = format!("{word} {} {}\n", case.id, tame(case.scenario));
         if !fine {
             let _ = writeln!(text, "     at {}", case.place);
-            for reason in case.reasons {
-                let _ = writeln!(text, "     {reason}");
+            for line in case.reasons.iter().flat_map(|reason| reason.lines()) {
+                let _ = writeln!(text, "     {}", tame(line));
             }
         }
         self.print(&text)
@@ -133,6 +133,13 @@ impl<W: Write> Console<W> {
             verdict.to_string()
         }
     }
+}
+
+/// What a base says must not steer the terminal that it is shown on.
+fn tame(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

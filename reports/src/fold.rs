@@ -153,11 +153,11 @@ impl Case {
             ..Facts::default()
         };
         let mut outcome = Outcome::fold(&facts);
-        if !records.iter().any(is_end) && outcome.verdict < Verdict::Inconclusive {
+        if !records.iter().any(is_end) && outcome.verdict <= Verdict::Inconclusive {
             outcome.verdict = Verdict::Inconclusive;
-            outcome
-                .reasons
-                .push("the run was cut off before the scenario ended".to_owned());
+            // What else is undecided follows from this.
+            let cut_off = "the run was cut off before the scenario ended".to_owned();
+            outcome.reasons.insert(0, cut_off);
         }
         Self {
             entry: entry.clone(),

@@ -4,6 +4,7 @@
 //! a run of thousands of cases still opens at once.
 
 use crate::fold::Run;
+use crate::ladder::escape;
 use crate::view::RunView;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment};
@@ -17,6 +18,10 @@ const TEMPLATE: &str = include_str!("../templates/report.html");
 pub fn write(run: &Run) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, state, value| match value.as_str() {
+        Some(text) if !value.is_safe() => Ok(out.write_str(&escape(text))?),
+        _ => minijinja::escape_formatter(out, state, value),
+    });
     environment.add_template("report", TEMPLATE)?;
     let view = RunView::new(run);
     environment

@@ -21,29 +21,30 @@ pub fn write(run: &Run) -> Result<String, quick_junit::SerializeError> {
             "{} [{} {}]",
             case.entry.feature, case.entry.rig, case.entry.lab
         );
+        let name = fit(&name);
         let suite = suites
             .entry(name.clone())
             .or_insert_with(|| TestSuite::new(name));
         suite.add_test_case(test_case(case));
     }
-    let mut report = Report::new(format!("lockstep {}", run.index.run));
+    let mut report = Report::new(fit(&format!("lockstep {}", run.index.run)));
     report.add_test_suites(suites.into_values());
     report.to_string()
 }
 
 fn test_case(case: &Case) -> TestCase {
     let reasons = &case.outcome.reasons;
-    let mut test = TestCase::new(case.entry.scenario.clone(), status(case));
-    test.set_classname(case.entry.id.clone());
+    let mut test = TestCase::new(fit(&case.entry.scenario), status(case));
+    test.set_classname(fit(&case.entry.id));
     test.set_time(lab_time(&case.records));
     if !matches!(case.outcome.verdict, Verdict::Pass) && !reasons.is_empty() {
-        test.set_system_out(reasons.join("\n"));
+        test.set_system_out(fit(&reasons.join("\n")));
     }
     test
 }
 
 fn status(case: &Case) -> TestCaseStatus {
-    let first = case.outcome.reasons.first().cloned().unwrap_or_default();
+    let first = case.outcome.reasons.first().map(|reason| fit(reason));
     let mut status = match case.outcome.verdict {
         Verdict::Pass => return TestCaseStatus::success(),
         Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
@@ -54,8 +55,13 @@ fn status(case: &Case) -> TestCaseStatus {
     };
     status
         .set_type(case.outcome.verdict.as_str())
-        .set_message(first);
+        .set_message(first.unwrap_or_default());
     status
+}
+
+/// Text fit for XML 1.0 §2.2: `quick_junit` leaves out control characters, but not the two that are no characters.
+fn fit(text: &str) -> String {
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 fn lab_time(records: &[Record]) -> Duration {

@@ -1,12 +1,43 @@
 //! The SIP ladder of a case as SVG: who said what to whom, when, and what was lost.
 //!
-//! Two life lines, one arrow a message, time on the left. A retransmission is the same bytes again and drawn thin; a lost
-//! message ends in a cross. Each arrow links to the message's text below the picture.
+//! Two life lines, one arrow a message, time on the left. Steps and faults are bands across; keys and displays are notes
+//! beside the base; the requirements whose findings cite a row stand on the right. A retransmission is the same bytes
+//! again and drawn dashed; a lost message ends in a cross. An arrow links to the message's text where the page has it.
 
 use std::fmt::Write as _;
 
-/// One arrow.
+/// One row, from top to bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A message.
+    Arrow(Arrow),
+    /// A step or a fault, across the whole picture.
+    Band {
+        /// Lab time in microseconds.
+        at: u64,
+        /// What it says.
+        text: String,
+        /// Whether it is an injected fault.
+        fault: bool,
+    },
+    /// Rows that are left out.
+    Gap {
+        /// How many.
+        rows: usize,
+    },
+    /// What happened at a handset.
+    Note {
+        /// Lab time in microseconds.
+        at: u64,
+        /// What it says.
+        text: String,
+        /// The requirements whose findings cite it.
+        flags: String,
+    },
+}
+
+/// One arrow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arrow {
     /// The record's number, the anchor of the message's text.
     pub seq: u64,
@@ -14,43 +45,123 @@ pub struct Arrow {
     pub at: u64,
     /// What stands on the arrow.
     pub label: String,
-    /// The small print below it.
+    /// The small print beside it.
     pub detail: String,
+    /// The requirements whose findings cite it.
+    pub flags: String,
     /// Whether the base sent it.
     pub from_base: bool,
     /// Whether it was lost.
     pub dropped: bool,
     /// Whether the same bytes were sent before.
     pub repeated: bool,
+    /// Whether its text is on the page.
+    pub in_full: bool,
 }
 
-const WIDTH: usize = 760;
-const LEFT: usize = 190;
-const RIGHT: usize = 670;
-const ROW: usize = 34;
-const TOP: usize = 46;
+impl Row {
+    /// The record of the message that this row shows.
+    #[must_use]
+    pub fn message(&self) -> Option<u64> {
+        match self {
+            Self::Arrow(arrow) => Some(arrow.seq),
+            _ => None,
+        }
+    }
+
+    const fn height(&self) -> usize {
+        match self {
+            Self::Arrow(_) => 30,
+            Self::Band { .. } | Self::Gap { .. } => 26,
+            Self::Note { .. } => 18,
+        }
+    }
+}
+
+const WIDTH: usize = 1000;
+const LEFT: usize = 330;
+const RIGHT: usize = 880;
+const TOP: usize = 34;
+/// How many characters fit on an arrow, in a band, and in a note.
+const ON_ARROW: usize = 84;
+const IN_BAND: usize = 130;
+const IN_NOTE: usize = 42;
 
 /// Draws the ladder. `anchor` is put before each record number in the links.
 #[must_use]
-pub fn draw(arrows: &[Arrow], anchor: &str) -> String {
-    let height = TOP + arrows.len() * ROW + 16;
+pub fn draw(rows: &[Row], anchor: &str) -> String {
+    let height = TOP + rows.iter().map(Row::height).sum::<usize>() + 12;
     let mut svg = String::new();
     let _ = write!(
         svg,
-        r#"<svg class="ladder" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" aria-label="SIP ladder">"#
+        r#"<svg class="ladder" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="group" aria-label="SIP ladder">"#
     );
     for (x, name) in [(LEFT, "base"), (RIGHT, "application server")] {
         let _ = write!(
             svg,
-            r#"<text class="party" x="{x}" y="18" text-anchor="middle">{name}</text><line class="life" x1="{x}" y1="26" x2="{x}" y2="{}"/>"#,
-            height - 8
+            r#"<text class="p" x="{x}" y="16">{name}</text><path class="life" d="M{x} 24V{height}"/>"#
         );
     }
-    for (row, arrow) in arrows.iter().enumerate() {
-        draw_arrow(&mut svg, arrow, TOP + row * ROW, anchor);
+    let mut y = TOP;
+    for row in rows {
+        match row {
+            Row::Arrow(arrow) => draw_arrow(&mut svg, arrow, y, anchor),
+            Row::Band { at, text, fault } => draw_band(&mut svg, *at, text, *fault, y),
+            Row::Gap { rows } => {
+                let text =
+                    format!("{rows} rows are left out; the capture and the evidence have all");
+                band(&mut svg, "gap", "", &text, y);
+            }
+            Row::Note { at, text, flags } => draw_note(&mut svg, *at, text, flags, y),
+        }
+        y += row.height();
     }
     svg.push_str("</svg>");
     svg
+}
+
+fn draw_band(svg: &mut String, at: u64, text: &str, fault: bool, y: usize) {
+    let class = if fault { "fault" } else { "step" };
+    let text = if fault {
+        format!("Fault: {text}")
+    } else {
+        text.to_owned()
+    };
+    band(svg, class, &seconds(at), &text, y);
+}
+
+fn band(svg: &mut String, class: &str, time: &str, text: &str, y: usize) {
+    let _ = write!(
+        svg,
+        r#"<g class="{class}"><rect x="0" y="{}" width="{WIDTH}" height="20" rx="4"/><text class="t" x="8" y="{}">{time}</text><text x="84" y="{}">{}</text></g>"#,
+        y + 2,
+        y + 16,
+        y + 16,
+        fitted(text, IN_BAND),
+    );
+}
+
+fn draw_note(svg: &mut String, at: u64, text: &str, flags: &str, y: usize) {
+    let _ = write!(
+        svg,
+        r#"<text class="t" x="8" y="{}">{}</text><text class="n" x="{}" y="{}">{}</text>"#,
+        y + 13,
+        seconds(at),
+        LEFT - 10,
+        y + 13,
+        fitted(text, IN_NOTE),
+    );
+    draw_flags(svg, flags, LEFT + 8, y + 13);
+}
+
+fn draw_flags(svg: &mut String, flags: &str, x: usize, y: usize) {
+    if !flags.is_empty() {
+        let _ = write!(
+            svg,
+            r#"<text class="flag" x="{x}" y="{y}">⚑ {}</text>"#,
+            escape(flags)
+        );
+    }
 }
 
 fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
@@ -70,33 +181,43 @@ fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
             class.push_str(name);
         }
     }
-    let y_line = y + 12;
-    let middle = LEFT.midpoint(RIGHT);
-    let time = seconds(arrow.at);
-    let (seq, label, detail) = (arrow.seq, escape(&arrow.label), escape(&arrow.detail));
+    let line = y + 20;
+    let (open, close) = if arrow.in_full {
+        let link = format!(r##"<a href="#{anchor}{}" class="{class}">"##, arrow.seq);
+        (link, "</a>")
+    } else {
+        (format!(r#"<g class="{class}">"#), "</g>")
+    };
+    let label = fitted(&arrow.label, ON_ARROW);
+    let room = ON_ARROW.saturating_sub(arrow.label.chars().count()).max(8);
+    let mut detail = fitted(&arrow.detail, room);
+    if arrow.repeated {
+        detail.insert_str(0, "again · ");
+    }
+    let tip = match (arrow.dropped, arrow.from_base) {
+        (true, _) => "m-5-5 10 10m0-10-10 10",
+        (false, true) => "m-8-4 8 4-8 4",
+        (false, false) => "m8-4-8 4 8 4",
+    };
     let _ = write!(
         svg,
-        r##"<a href="#{anchor}{seq}" class="{class}"><text class="time" x="8" y="{}">{time}</text><text class="label" x="{middle}" y="{}" text-anchor="middle">{label} <tspan class="detail">{detail}</tspan></text><line x1="{from}" y1="{y_line}" x2="{end}" y2="{y_line}"/>"##,
-        y_line + 4,
-        y + 6,
+        r#"{open}<text class="t" x="8" y="{}">{}</text><text class="l" x="{}" y="{}">{label} <tspan>{detail}</tspan></text><path class="w" d="M{from} {line}H{end}"/><path d="M{end} {line}{tip}"/>{close}"#,
+        line + 4,
+        seconds(arrow.at),
+        LEFT.midpoint(RIGHT),
+        line - 5,
     );
-    if arrow.dropped {
-        let _ = write!(
-            svg,
-            r#"<path d="M{} {} l10 10 m0 -10 l-10 10"/>"#,
-            end.saturating_sub(5),
-            y_line.saturating_sub(5)
-        );
-    } else {
-        let back = if arrow.from_base { end - 8 } else { end + 8 };
-        let _ = write!(
-            svg,
-            r#"<path class="tip" d="M{back} {} L{end} {y_line} L{back} {}"/>"#,
-            y_line - 4,
-            y_line + 4
-        );
+    draw_flags(svg, &arrow.flags, RIGHT + 8, line + 4);
+}
+
+/// Text that fits, escaped; what had to be cut can be read by pointing at it.
+fn fitted(text: &str, room: usize) -> String {
+    let one_line = text.replace(['\n', '\t'], " ");
+    if one_line.chars().count() <= room {
+        return escape(&one_line);
     }
-    svg.push_str("</a>");
+    let cut: String = one_line.chars().take(room.saturating_sub(1)).collect();
+    format!("{}…<title>{}</title>", escape(&cut), escape(text))
 }
 
 /// Lab time as seconds with milliseconds.
@@ -127,28 +248,29 @@ pub fn escape(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn arrow(seq: u64, from_base: bool, dropped: bool) -> Arrow {
-        Arrow {
+    fn arrow(seq: u64, from_base: bool, dropped: bool) -> Row {
+        Row::Arrow(Arrow {
             seq,
             at: seq * 1_500,
             label: "SUBSCRIBE".to_owned(),
             detail: "<2 parts>".to_owned(),
             from_base,
             dropped,
-            repeated: false,
-        }
+            in_full: true,
+            ..Arrow::default()
+        })
     }
 
     #[test]
     fn a_lost_message_ends_half_way() {
         let lost = draw(&[arrow(1, true, true)], "m");
         assert!(
-            lost.contains(r#"class="arrow dropped""#) && lost.contains("x2=\"430\""),
+            lost.contains(r#"class="arrow dropped""#) && lost.contains("H605"),
             "{lost}"
         );
         let arrived = draw(&[arrow(1, true, false)], "m");
         assert!(
-            arrived.contains("x2=\"670\"") && !arrived.contains("dropped"),
+            arrived.contains("H880") && !arrived.contains("dropped"),
             "{arrived}"
         );
     }
@@ -161,5 +283,18 @@ mod tests {
             "{svg}"
         );
         assert!(svg.contains("href=\"#m7\""));
+    }
+
+    #[test]
+    fn long_text_is_cut_and_kept_for_whoever_points_at_it() {
+        let text = "<".repeat(IN_NOTE + 1);
+        let note = Row::Note {
+            at: 0,
+            text: text.clone(),
+            flags: String::new(),
+        };
+        let svg = draw(&[note], "m");
+        assert!(svg.contains(&format!("<title>{}</title>", escape(&text))));
+        assert!(svg.contains("…"), "{svg}");
     }
 }

@@ -1,0 +1,159 @@
+//! What a run comes to, from logs that ended well, badly, or not at all.
+
+use evidence::log::Log;
+use evidence::record::{Observation, Record, SCHEMA, StepOutcome};
+use evidence::verdict::Verdict;
+use reports::fold::{Case, ENDED, Run};
+use reports::index::{CaseEntry, RunIndex};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn entry(id: &str) -> CaseEntry {
+    CaseEntry {
+        id: id.to_owned(),
+        rig: "emulated-n870".to_owned(),
+        lab: "virtual".to_owned(),
+        ..CaseEntry::default()
+    }
+}
+
+fn records(observations: Vec<Observation>) -> Vec<Record> {
+    let record = |(seq, observation)| Record {
+        v: SCHEMA,
+        seq,
+        at: seq * 1000,
+        wall: None,
+        observation,
+    };
+    (1..).zip(observations).map(record).collect()
+}
+
+fn step(outcome: StepOutcome, reason: &str) -> Observation {
+    Observation::Step {
+        text: "Then it works".to_owned(),
+        outcome: Some(outcome),
+        reason: reason.to_owned(),
+    }
+}
+
+fn ended() -> Observation {
+    Observation::Note {
+        text: ENDED.to_owned(),
+    }
+}
+
+fn case(id: &str, outcome: StepOutcome) -> Case {
+    Case::fold(&entry(id), records(vec![step(outcome, "so"), ended()]))
+}
+
+fn run(cases: Vec<Case>) -> Run {
+    Run {
+        folder: PathBuf::new(),
+        index: RunIndex::default(),
+        cases,
+    }
+}
+
+#[test]
+fn a_fail_weighs_more_than_a_rig_error_and_that_more_than_what_is_open() {
+    let good = || case("good", StepOutcome::Pass);
+    let fail = || case("fail", StepOutcome::Fail);
+    let error = || case("error", StepOutcome::Error);
+    let open = || case("open", StepOutcome::Inconclusive);
+    assert_eq!(run(vec![good()]).exit_code(), 0);
+    assert_eq!(run(vec![good(), open()]).exit_code(), 4);
+    assert_eq!(run(vec![good(), open(), error()]).exit_code(), 3);
+    assert_eq!(run(vec![good(), open(), error(), fail()]).exit_code(), 1);
+}
+
+#[test]
+fn a_run_that_executed_nothing_is_not_a_success() {
+    let mut unclaimed = entry("unclaimed");
+    unclaimed.not_applicable = Some("the profile does not claim it".to_owned());
+    let unclaimed = Case::load(Path::new("nowhere"), &unclaimed);
+    assert_eq!(unclaimed.outcome.verdict, Verdict::NotApplicable);
+    let run_of_nothing = run(vec![unclaimed]);
+    assert_eq!(run_of_nothing.exit_code(), 4);
+    assert_eq!(run_of_nothing.idle_rigs(), ["emulated-n870"]);
+    assert_eq!(
+        (run(vec![]).exit_code(), run(vec![]).verdict()),
+        (4, Verdict::NotRun)
+    );
+}
+
+#[test]
+fn a_case_that_was_never_started_leaves_the_run_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let waiting = Case::load(folder.path(), &entry("waiting"));
+    assert_eq!(waiting.outcome.verdict, Verdict::NotRun);
+    assert_eq!(
+        run(vec![case("good", StepOutcome::Pass), waiting]).exit_code(),
+        4
+    );
+}
+
+#[test]
+fn a_case_that_was_cut_off_did_not_pass() {
+    let cut = Case::fold(&entry("cut"), records(vec![step(StepOutcome::Pass, "")]));
+    assert_eq!(cut.outcome.verdict, Verdict::Inconclusive);
+    assert_eq!(
+        cut.outcome.reasons,
+        ["the run was cut off before the scenario ended"]
+    );
+}
+
+#[test]
+fn a_case_that_was_cut_off_after_a_fail_still_failed() {
+    let cut = Case::fold(&entry("cut"), records(vec![step(StepOutcome::Fail, "so")]));
+    assert_eq!(cut.outcome.verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_case_that_the_rig_could_not_run_is_an_error() {
+    let broken = Case::broken(&entry("broken"), "the console is silent");
+    assert_eq!(run(vec![broken]).exit_code(), 3);
+}
+
+fn log_text(folder: &Path, id: &str) -> PathBuf {
+    let path = folder.join(entry(id).evidence());
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let lines = records(vec![step(StepOutcome::Pass, ""), ended()]);
+    let lines = lines
+        .iter()
+        .map(|it| serde_json::to_string(it).unwrap() + "\n");
+    fs::write(&path, lines.collect::<String>()).unwrap();
+    path
+}
+
+#[test]
+fn a_log_that_ends_in_the_middle_of_a_record_is_read_up_to_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log_text(folder.path(), "cut");
+    assert_eq!(
+        Case::load(folder.path(), &entry("cut")).outcome.verdict,
+        Verdict::Pass
+    );
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, &text[..text.len() - 9]).unwrap();
+    assert!(Log::load(&path).unwrap().is_truncated());
+    let cut = Case::load(folder.path(), &entry("cut"));
+    assert_eq!(cut.outcome.verdict, Verdict::Inconclusive);
+    assert_eq!(cut.records.len(), 1);
+}
+
+#[test]
+fn a_log_that_nobody_can_read_is_an_error_of_its_case_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = log_text(folder.path(), "bad");
+    log_text(folder.path(), "good");
+    fs::write(&path, "{\"v\":1,\n{}\n").unwrap();
+    let index = RunIndex {
+        cases: vec![entry("bad"), entry("good")],
+        ..RunIndex::default()
+    };
+    index.save(folder.path()).unwrap();
+    let run = Run::load(folder.path()).unwrap();
+    let verdicts: Vec<Verdict> = run.cases.iter().map(|case| case.outcome.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Error, Verdict::Pass]);
+    assert!(run.cases[0].outcome.reasons[0].contains("cannot be read"));
+}
