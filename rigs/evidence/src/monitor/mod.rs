@@ -12,6 +12,7 @@ mod change;
 mod dialog;
 mod display;
 mod failure;
+mod incoming;
 mod menu;
 mod notice;
 mod notify;

@@ -1,7 +1,14 @@
 //! What users asked for at their handsets, and how far each wish has come.
+//!
+//! A wish belongs to the first change that fits it. A change that only says what the server has just told belongs to
+//! none, and a change sent again after a failure belongs to the wish of the one that failed.
 
-use crate::body::Told;
-use crate::record::Intent;
+use super::change::ECHO;
+use super::rule::TIMER_F;
+use super::scene::Scene;
+use super::wire::activation;
+use crate::body::{Asked, Reading, Told};
+use crate::record::{Intent, Service};
 
 /// A change that a user completed at a handset.
 #[derive(Debug)]
@@ -43,5 +50,95 @@ impl Wish {
     /// Whether it still waits to be sent.
     pub(super) fn is_unsent(&self) -> bool {
         self.sent.is_empty() && !self.superseded && !self.closed
+    }
+}
+
+impl Scene {
+    /// The user's wish that a change carries: the one it fits best, the oldest one else.
+    pub(super) fn carry(
+        &mut self,
+        line: usize,
+        request: usize,
+        reading: &Reading,
+    ) -> Option<usize> {
+        let asked = reading.asked().next();
+        let service = asked.and_then(|asked| asked.service);
+        let earliest = self.wishes.len().saturating_sub(64);
+        let open: Vec<usize> = (earliest..self.wishes.len())
+            .filter(|&place| {
+                let wish = self.wishes.get(place);
+                wish.is_some_and(|wish| wish.line == line && wish.is_unsent())
+            })
+            .collect();
+        let fits = |place: &usize| {
+            let wish = self.wishes.get(*place)?;
+            (Some(wish.intent.service) == service).then_some(wish)
+        };
+        let chosen = open
+            .iter()
+            .rev()
+            .find(|place| {
+                fits(place)
+                    .is_some_and(|wish| asked.and_then(activation) == Some(wish.intent.active))
+            })
+            .or_else(|| {
+                let wished = open.first().and_then(|place| self.wishes.get(*place));
+                let wished = wished.map_or(0, |wish| wish.at);
+                let echoes = asked.is_some_and(|asked| self.echoes(line, asked, wished));
+                let near = open.iter().rev().find(|place| fits(place).is_some());
+                near.or_else(|| open.first()).filter(|_| !echoes)
+            })
+            .copied()
+            .or_else(|| self.retried(line, service))?;
+        let service = self.wishes.get(chosen).map(|wish| wish.intent.service);
+        for place in open {
+            if let Some(wish) = self.wishes.get_mut(place)
+                && place < chosen
+                && Some(wish.intent.service) == service
+            {
+                wish.superseded = true;
+                wish.closed = true;
+            }
+        }
+        let wish = self.wishes.get_mut(chosen)?;
+        wish.sent.push(request);
+        wish.finals = None;
+        Some(chosen)
+    }
+
+    /// Whether a change says what the server has told since then.
+    fn echoes(&self, line: usize, asked: &Asked, since: u64) -> bool {
+        let Some(service) = asked.service else {
+            return false;
+        };
+        self.told_since(line, since.max(self.now.saturating_sub(ECHO)))
+            .any(|(_, notice)| {
+                let told = notice.reading.told_of(service);
+                told.is_some_and(|told| told.active.is_some() && told.active == activation(asked))
+            })
+    }
+
+    /// A wish whose request failed in a way that lets the base send it once more.
+    fn retried(&self, line: usize, service: Option<Service>) -> Option<usize> {
+        let (place, wish) = self
+            .wishes
+            .iter()
+            .enumerate()
+            .rev()
+            .take(64)
+            .find(|(_, wish)| {
+                wish.line == line && Some(wish.intent.service) == service && !wish.sent.is_empty()
+            })?;
+        let last = self.requests.get(*wish.sent.last()?)?;
+        let ended = self
+            .subscriptions
+            .get(last.subscription()?)
+            .is_some_and(|subscription| subscription.ended.is_some());
+        let failed = match wish.finals {
+            Some(408 | 423 | 481 | 500..=599) => true,
+            Some(_) => false,
+            None => ended || self.now >= last.at + TIMER_F,
+        };
+        (wish.sent.len() < 2 && failed).then_some(place)
     }
 }

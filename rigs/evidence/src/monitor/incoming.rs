@@ -1,0 +1,275 @@
+//! How requests that reach the base change the scene: NOTIFYs, what the base answers, and what it owes from then on.
+
+use super::dialog::Subscription;
+use super::notice::{Circumstances, Due, EventMatch, Notice, State};
+use super::rule::{DISPLAY, Moment, SECOND, TIMER_F};
+use super::scene::Scene;
+use super::traffic::{Arrival, Purpose, Reply, user};
+use super::wire::key;
+use crate::body::{Device, Reading};
+use crate::record::Sip;
+use sip::message::{Message, Method};
+
+impl Scene {
+    /// The NOTIFYs that have reached an account since then and need not be refused, latest first.
+    pub(super) fn told_since(
+        &self,
+        line: usize,
+        since: u64,
+    ) -> impl Iterator<Item = (&Arrival, &Notice)> {
+        let recent = self
+            .arrivals
+            .iter()
+            .rev()
+            .take_while(move |arrival| arrival.at >= since);
+        recent.filter_map(move |arrival| {
+            let notice = arrival.notice.as_ref()?;
+            let counts = notice.line == Some(line)
+                && notice.subscription.is_some()
+                && !matches!(notice.due, Due::Refuse(_));
+            counts.then_some((arrival, notice))
+        })
+    }
+
+    pub(super) fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
+        let Some((cseq, method)) = message.cseq() else {
+            return;
+        };
+        let name = format!("{} {}", key(&message, cseq, &method), message.call_id());
+        if let Some(&known) = self.arrival_places.get(&name) {
+            if let Some(arrival) = self.arrivals.get_mut(known) {
+                arrival.copies.push((self.seq, self.now));
+                moments.push(Moment::ArrivalCopy(known));
+            }
+            return;
+        }
+        let place = self.arrivals.len();
+        let notice = (method == Method::Notify).then(|| self.notice(place, &message));
+        self.arrival_places.insert(name, place);
+        self.arrivals.push(Arrival {
+            seq: self.seq,
+            at: self.now,
+            message,
+            copies: Vec::new(),
+            replies: Vec::new(),
+            first_reply: Vec::new(),
+            boot: self.boot,
+            notice,
+        });
+        moments.push(Moment::Arrival(place));
+    }
+
+    fn notice(&mut self, place: usize, message: &Message) -> Notice {
+        let tag = message.to_tag().unwrap_or_default();
+        let name = (message.call_id().to_owned(), tag.to_owned());
+        let known = self.dialogs.get(&name).copied();
+        let known = known.filter(|&at| {
+            let subscription = self.subscriptions.get(at);
+            subscription.is_some_and(|subscription| subscription.boot == self.boot)
+        });
+        let subscription = known.and_then(|at| self.subscriptions.get(at));
+        let addressed = message.to_uri().and_then(user);
+        let line = subscription
+            .map(|subscription| subscription.line)
+            .or_else(|| self.line_of_user(addressed?));
+        let early = subscription.is_some_and(|subscription| subscription.asking.is_some());
+        let event = EventMatch::of(message);
+        let state = State::of(message);
+        let reading = Reading::of(message.header("Content-Type"), message.body());
+        let due = if self.down {
+            Due::Open
+        } else {
+            Due::of(&Circumstances {
+                now: self.now,
+                message,
+                event,
+                state: &state,
+                reading: &reading,
+                subscription,
+                complete: self.is_complete(),
+                early,
+            })
+        };
+        let own = line.and_then(|line| self.lines.get(line));
+        let own = Device::Text(own.map_or_else(String::new, |line| line.user.clone()));
+        let device_odd = reading.told().any(|told| told.device != own);
+        let notice = Notice {
+            line,
+            subscription: known,
+            due,
+            cseq: message.cseq().map(|(number, _)| number),
+            refreshed: subscription
+                .is_some_and(|subscription| subscription.awaits == Some(Purpose::Refresh)),
+            resubscribed: subscription.is_some_and(|subscription| {
+                subscription.awaits == Some(Purpose::Initial)
+                    && self
+                        .lines
+                        .get(subscription.line)
+                        .is_some_and(|line| line.has_state)
+            }),
+            device_odd,
+            parameters: event == EventMatch::WithParameters,
+            after_202: subscription.is_some_and(Subscription::awaits_after_202),
+            wishes: Vec::new(),
+            shown: false,
+            state,
+            reading,
+        };
+        if let Some(subscription) = known.and_then(|at| self.subscriptions.get_mut(at)) {
+            subscription.seen_cseq = subscription.seen_cseq.max(notice.cseq);
+            // A base may begin anew before it has answered the NOTIFY that ends the subscription.
+            subscription.trouble |= notice.state.terminated() && !matches!(due, Due::Refuse(_));
+        }
+        if !matches!(due, Due::Refuse(_))
+            && let Some(line) = line.and_then(|line| self.lines.get(line))
+        {
+            for handset in &line.handsets {
+                for told in notice.reading.told() {
+                    self.displays.expect(handset, told.service, place);
+                }
+            }
+        }
+        notice
+    }
+
+    pub(super) fn replied(
+        &mut self,
+        sip: &Sip,
+        status: u16,
+        message: &Message,
+        moments: &mut Vec<Moment>,
+    ) {
+        let Some((cseq, method)) = message.cseq() else {
+            return;
+        };
+        if status < 200 {
+            return;
+        }
+        let name = format!("{} {}", key(message, cseq, &method), message.call_id());
+        let Some(&place) = self.arrival_places.get(&name) else {
+            return;
+        };
+        let Some(arrival) = self.arrivals.get_mut(place) else {
+            return;
+        };
+        let first = arrival.replies.is_empty();
+        if first {
+            arrival.first_reply.clone_from(&sip.bytes);
+        }
+        let identical = arrival.first_reply == sip.bytes;
+        arrival.replies.push(Reply {
+            seq: self.seq,
+            at: self.now,
+            status,
+            identical,
+        });
+        if let Some(notice) = &arrival.notice
+            && status >= 300
+            && !matches!(notice.due, Due::Refuse(_))
+            && let Some(known) = notice
+                .subscription
+                .and_then(|at| self.subscriptions.get_mut(at))
+        {
+            known.trouble = true;
+        }
+        if first && arrival.notice.is_some() {
+            if status / 100 == 2 {
+                self.accept(place, moments);
+            } else {
+                self.reject(place);
+            }
+        }
+        moments.push(Moment::Reply(place));
+    }
+
+    /// The base took a NOTIFY: what it says counts from now on, unless it should have been refused.
+    fn accept(&mut self, place: usize, moments: &mut Vec<Moment>) {
+        let now = self.now;
+        let Some(arrival) = self.arrivals.get_mut(place) else {
+            return;
+        };
+        let Some(notice) = &mut arrival.notice else {
+            return;
+        };
+        if matches!(notice.due, Due::Refuse(_)) {
+            return;
+        }
+        let Some(subscription) = notice
+            .subscription
+            .and_then(|at| self.subscriptions.get_mut(at))
+        else {
+            return;
+        };
+        subscription.confirmed = true;
+        subscription.remote_tag = arrival.message.from_tag().map(str::to_owned);
+        subscription.accepted_cseq = subscription.accepted_cseq.max(notice.cseq);
+        if arrival.at >= subscription.asking.unwrap_or(0) {
+            subscription.awaits = None;
+        }
+        subscription.told_life = notice
+            .state
+            .expires
+            .map(|seconds| seconds.saturating_mul(SECOND));
+        if notice.state.terminated() {
+            subscription.closed = true;
+            subscription.ended.get_or_insert(now);
+        } else if let (Some(seconds), Some(expiry)) = (notice.state.expires, subscription.expiry())
+        {
+            let ends = arrival.at.saturating_add(seconds.saturating_mul(SECOND));
+            if ends + 5 * SECOND < expiry {
+                subscription.shortened = Some((ends, arrival.seq));
+            }
+        }
+        let line = subscription.line;
+        if let Some(line) = self.lines.get_mut(line) {
+            line.has_state = true;
+        }
+        let arrived = arrival.at;
+        let mut answered = Vec::new();
+        for (number, wish) in self.wishes.iter_mut().enumerate().rev().take(64) {
+            let Some(told) = notice.reading.told_of(wish.intent.service) else {
+                continue;
+            };
+            if wish.line != line || wish.closed {
+                continue;
+            }
+            let sent = wish.sent.last().and_then(|at| self.requests.get(*at));
+            match sent {
+                Some(sent) if sent.at <= arrived => {
+                    wish.notified = true;
+                    wish.contradicted = wish.contradicts(told);
+                    answered.push(number);
+                    if wish.finals.is_some() || now >= sent.at + TIMER_F {
+                        wish.closed = true;
+                    }
+                }
+                Some(_) => {}
+                None if arrived > wish.at + 2 * SECOND => wish.closed = true,
+                None => {}
+            }
+        }
+        notice.wishes = answered;
+        self.apply(place, moments);
+    }
+
+    fn reject(&mut self, place: usize) {
+        let Some(notice) = self
+            .arrivals
+            .get(place)
+            .and_then(|arrival| arrival.notice.as_ref())
+        else {
+            return;
+        };
+        let refused = matches!(notice.due, Due::Refuse(_));
+        if let Some(subscription) = notice
+            .subscription
+            .and_then(|at| self.subscriptions.get_mut(at))
+            && notice.state.terminated()
+            && !refused
+        {
+            subscription.closed = true;
+            subscription.ended.get_or_insert(self.now);
+        }
+        self.displays.settle_unchanged(place, self.now + DISPLAY);
+    }
+}
