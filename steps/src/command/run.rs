@@ -5,7 +5,9 @@ use crate::cli::{ColorArg, RunArgs};
 use crate::opener::Benches;
 use crate::plan::{Decision, Plan};
 use crate::suite::{Opener, Pass, entry_of};
+use crate::world::World;
 use bench::rig::LabKind;
+use cucumber::World as _;
 use evidence::verdict::Verdict;
 use reports::console::{Console, Ended, Style};
 use reports::fold::{self, Run};
@@ -97,6 +99,8 @@ fn execute<W: Write + 'static>(
         .enable_all()
         .build()
         .map_err(|error| UsageError::Shell(format!("cannot start a runtime: {error}")))?;
+    // The patterns of all steps are compiled once a process: no case has to pay for them.
+    drop(World::collection());
     let mut lines = Vec::new();
     let failed = Rc::new(RefCell::new(false));
     for lab in args.select.lab.kinds() {
