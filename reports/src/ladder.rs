@@ -78,12 +78,12 @@ impl Row {
     }
 }
 
-const WIDTH: usize = 1000;
+const WIDTH: usize = 1010;
 const LEFT: usize = 330;
-const RIGHT: usize = 880;
+const RIGHT: usize = 840;
 const TOP: usize = 34;
 /// How many characters fit on an arrow, in a band, and in a note.
-const ON_ARROW: usize = 84;
+const ON_ARROW: usize = 78;
 const IN_BAND: usize = 130;
 const IN_NOTE: usize = 42;
 
@@ -265,12 +265,12 @@ mod tests {
     fn a_lost_message_ends_half_way() {
         let lost = draw(&[arrow(1, true, true)], "m");
         assert!(
-            lost.contains(r#"class="arrow dropped""#) && lost.contains("H605"),
+            lost.contains(r#"class="arrow dropped""#) && lost.contains("H585"),
             "{lost}"
         );
         let arrived = draw(&[arrow(1, true, false)], "m");
         assert!(
-            arrived.contains("H880") && !arrived.contains("dropped"),
+            arrived.contains("H840") && !arrived.contains("dropped"),
             "{arrived}"
         );
     }

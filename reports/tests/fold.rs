@@ -1,5 +1,7 @@
 //! What a run comes to, from logs that ended well, badly, or not at all.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use evidence::log::Log;
 use evidence::record::{Observation, Record, SCHEMA, StepOutcome};
 use evidence::verdict::Verdict;

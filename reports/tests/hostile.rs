@@ -1,5 +1,7 @@
 //! What a base sends is shown, and never obeyed: not by a browser, not by an XML reader, not by a terminal.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use evidence::monitor::{Finding, Judgement, RuleReport};
 use evidence::record::{
     ClaimStatus, Direction, Fate, Observation, Record, SCHEMA, Screen, Sip, StepOutcome, View,

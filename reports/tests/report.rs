@@ -3,6 +3,9 @@
 //! The run in `tests/run` was killed: one case passed, one failed with findings, one was cut off in the middle of a
 //! record, one was never started and one does not apply.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use evidence::record::{ClaimStatus, Observation};
 use evidence::verdict::Verdict;
 use reports::console::{Console, Ended, Style};
 use reports::fold::Run;
@@ -112,6 +115,24 @@ fn every_link_inside_the_page_leads_somewhere() {
         let name = link.split('"').next().unwrap();
         assert!(page.contains(&format!("id=\"{name}\"")), "{name}");
     }
+}
+
+#[test]
+fn what_is_assumed_about_the_server_is_listed_apart() {
+    let mut run = run();
+    let mut claim = run.cases[0].records[0].clone();
+    claim.observation = Observation::Claim {
+        key: "dialect.broadsoft.registrar.min-expires".to_owned(),
+        value: "60".to_owned(),
+        status: ClaimStatus::Assumed,
+        source: "INFERRED".to_owned(),
+    };
+    run.cases[0].records.push(claim);
+    let page = html::write(&run).unwrap();
+    let (base, server) = page.split_once("Assumptions about the server").unwrap();
+    assert!(base.contains("Assumptions about the base"));
+    assert!(server.contains("dialect.broadsoft.registrar.min-expires"));
+    assert!(!server.contains("display.idle.do-not-disturb"));
 }
 
 #[test]

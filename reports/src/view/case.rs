@@ -94,7 +94,6 @@ struct RuleRow {
     judgement: String,
     verdict: &'static str,
     exercised: u64,
-    assumed: Vec<String>,
 }
 
 impl CaseView {
@@ -338,7 +337,6 @@ fn rule_row(rule: &RuleReport) -> Option<RuleRow> {
         judgement,
         verdict,
         exercised: rule.exercised,
-        assumed: rule.assumed_claims.clone(),
     })
 }
 
