@@ -673,7 +673,12 @@ impl Scene {
                     return Some((requirement, Some(arrival.seq)));
                 }
                 (_, Some((seq, _))) if own && !later => return Some(("NOT-03", Some(*seq))),
-                _ if !own && arrival.seq > since && arrival.accepted() => {
+                // An entry that has stayed off was told nothing by anybody.
+                _ if !own
+                    && arrival.seq > since
+                    && arrival.accepted()
+                    && (shown.active || owed.agreed_in(view).is_some()) =>
+                {
                     return Some(("MENU-02", Some(arrival.seq)));
                 }
                 _ => {}

@@ -161,6 +161,16 @@ impl Rule for NobodyElsesScreen {
             }
             Moment::Check(place) => {
                 if let Some(check) = scene.checks.get(place) {
+                    let own = scene
+                        .arrival(check.source)
+                        .and_then(|arrival| arrival.notice.as_ref());
+                    let own = own.and_then(|notice| notice.line);
+                    let others = scene.lines.iter().enumerate();
+                    let mut told =
+                        others.filter(|(line, other)| Some(*line) != own && other.has_state);
+                    if check.wrong.is_none() && told.next().is_some() {
+                        tell.exercise();
+                    }
                     tell_wrong(self, check, scene, tell);
                 }
             }
