@@ -31,6 +31,8 @@ pub enum Command {
     Run(RunArgs),
     /// Show what would run, without touching anything.
     List(ListArgs),
+    /// Write the reports of a run again, from its evidence: also of a run that was killed.
+    Report(ReportArgs),
     /// An emulated base on its own, on real sockets, configured by a provisioning file.
     Base(BaseArgs),
     /// The mock application server on its own, on real sockets, with a control API.
@@ -141,6 +143,14 @@ pub struct ListArgs {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     pub format: ListFormat,
+}
+
+/// Options of `report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportArgs {
+    /// The run's folder.
+    #[arg(value_name = "RUN", default_value = "reports/out/latest")]
+    pub run: PathBuf,
 }
 
 /// Options of `base`.

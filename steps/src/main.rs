@@ -31,6 +31,11 @@ fn dispatch(cli: Cli) -> Result<u8, UsageError> {
             show(&command::list::list(&args)?);
             Ok(0)
         }
+        Command::Report(args) => {
+            let (text, code) = command::report::report(&args)?;
+            show(&text);
+            Ok(code)
+        }
         Command::Base(args) => command::base::base(&args, &mut io::stdout()).map(|()| 0),
         Command::Server(args) => command::server::server(&args, &mut io::stdout()).map(|()| 0),
     }

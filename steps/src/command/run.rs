@@ -254,7 +254,8 @@ fn point_latest(folder: &Path) {
     let _ = std::os::unix::fs::symlink(name, &link);
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with everything that led to it.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {
