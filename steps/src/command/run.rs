@@ -12,6 +12,7 @@ use evidence::verdict::Verdict;
 use reports::console::{Console, Ended, Style};
 use reports::fold::{self, Run};
 use reports::index::RunIndex;
+use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
@@ -119,7 +120,7 @@ fn execute<W: Write + 'static>(
             opener: Arc::clone(&opener),
         };
         let count = Rc::new(RefCell::new(0_u32));
-        let start = now();
+        let (start, worked) = (now(), processor_time());
         let (console, counted, bad) = (Rc::clone(console), Rc::clone(&count), Rc::clone(&failed));
         runtime.block_on(pass.run(move |case| {
             *counted.borrow_mut() += 1;
@@ -130,24 +131,32 @@ fn execute<W: Write + 'static>(
         }));
         let count = *count.borrow();
         if count > 0 {
-            lines.push(cost(lab, count, start.elapsed(), jobs.min(cores)));
+            let worked = processor_time().saturating_sub(worked);
+            lines.push(cost(lab, count, start.elapsed(), worked));
         }
     }
     Ok(lines)
 }
 
-/// What a case of this laboratory cost.
-fn cost(lab: LabKind, count: u32, took: Duration, cores: usize) -> String {
+/// What the cases of this laboratory cost: time on the wall, and time of a processor in the virtual laboratory, which
+/// does nothing but compute.
+fn cost(lab: LabKind, count: u32, took: Duration, worked: Duration) -> String {
     let seconds = took.as_secs_f64();
     match lab {
         LabKind::Virtual => {
-            let each = seconds * 1000.0 * cores as f64 / f64::from(count);
+            let each = worked.as_secs_f64() * 1000.0 / f64::from(count);
             format!(
-                "virtual laboratory: {count} cases in {seconds:.2} s, {each:.2} ms of a core each"
+                "virtual laboratory: {count} cases in {seconds:.2} s, {each:.2} ms of processor time each"
             )
         }
         LabKind::Wire => format!("wire laboratory: {count} cases in {seconds:.1} s"),
     }
+}
+
+/// The processor time that this process has used.
+fn processor_time() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }
 
 fn tell<W: Write>(console: &Rc<RefCell<Console<W>>>, case: &fold::Case) {
