@@ -277,13 +277,13 @@ impl Scene {
             return line;
         };
         let current = named.current.and_then(|at| self.subscriptions.get(at));
-        let holds = current.is_some_and(|current| {
+        let taken = current.is_some_and(|current| {
             current.ended.is_none()
                 && current.unsubscribed.is_none()
                 && !current.trouble
                 && current.grant.is_none_or(|grant| grant.status != 202)
         });
-        let taken = holds || named.sync == Some(false);
+
         let other = self.lines.iter().position(|other| {
             other.sync == Some(true)
                 && !other.has_subscribed
