@@ -155,10 +155,16 @@ async fn does_not_ask_again(world: &mut World, step: &Step, length: String) -> R
             // The request itself, its retransmissions and its repetition with credentials are one asking: from the
             // moment that the server has answered with a NOTIFY, whatever is asked is asked again.
             let start = scene.stimulus;
-            let mut notified = None;
+            let (mut asked, mut notified) = (None, None);
             let records = scene.bench()?.log().after(start.seq);
             for record in records {
-                if sight::delivered_notify(record).is_some() {
+                if asked.is_none() {
+                    let request = sight::request_from_base(record, &Method::Subscribe);
+                    asked = request.filter(|request| !request.body().is_empty());
+                } else if let (Some(asked), Some(notify)) =
+                    (&asked, sight::delivered_notify(record))
+                    && notify.call_id() == asked.call_id()
+                {
                     notified = Some(Mark {
                         seq: record.seq,
                         at: Instant::from_micros(record.at),
