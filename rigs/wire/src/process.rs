@@ -1,6 +1,7 @@
 //! A program of ours as a child process, such as an emulated base: its output line by line, its end with last words.
 //!
-//! The child never outlives its owner. It is only ever signalled by its own id, and only while it has not been waited
+//! The child does not outlive its owner: when the owner is killed outright, the child's standard input ends, and a child that
+//! can be left behind has to heed that. It is only ever signalled by its own id, and only while it has not been waited
 //! for, so that the id cannot have passed to another process.
 
 use crate::arrival::{Arrival, Arrivals};
@@ -66,7 +67,7 @@ impl Process {
         };
         let child = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -109,6 +110,8 @@ impl Drop for Process {
 }
 
 async fn watch(mut child: Child, mut given: mpsc::Receiver<Order>, arrivals: Arrivals) {
+    // Open for as long as somebody watches; waiting for the child would close it.
+    let _leash = child.stdin.take();
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return;
     };
