@@ -28,6 +28,12 @@ pub fn delivered_notify(record: &Record) -> Option<Message> {
     starting_with("NOTIFY ", record, Direction::ToBase, Fate::Delivered)
 }
 
+/// A NOTIFY that left for the base, when the record is one.
+#[must_use]
+pub fn sent_notify(record: &Record) -> Option<Message> {
+    starting_with("NOTIFY ", record, Direction::ToBase, Fate::Sent)
+}
+
 /// The message of a record. Steps look at every record, so what cannot be meant is not parsed.
 fn starting_with(
     start: &str,

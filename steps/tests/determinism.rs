@@ -1,7 +1,10 @@
 //! The same seed gives the same evidence, whatever runs beside a scenario; another seed gives another.
 //!
 //! What is compared is the whole log of every case, as the bytes that would stand in its file.
-#![expect(clippy::unwrap_used, reason = "a record that cannot be written ends the test")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a record that cannot be written ends the test"
+)]
 
 mod suite;
 

@@ -108,9 +108,20 @@ async fn base_answers(
             }
             let limit = Duration::from_millis(number(&limit)?);
             let mark = scene.stimulus;
+            // A NOTIFY that was on its way already is not the one that is meant.
+            let records = scene.bench()?.log().records().iter();
+            let underway: BTreeSet<String> = records
+                .take_while(|record| record.seq <= mark.seq)
+                .filter_map(sight::sent_notify)
+                .filter_map(|notify| notify.branch().map(str::to_owned))
+                .collect();
             let mut notify = None;
             let delivered = scene.await_record(mark, COPIES_END, |record| {
-                notify = sight::delivered_notify(record);
+                notify = sight::delivered_notify(record).filter(|notify| {
+                    notify
+                        .branch()
+                        .is_none_or(|branch| !underway.contains(branch))
+                });
                 notify.is_some()
             })?;
             let (Some(delivered), Some(notify)) = (delivered, notify) else {
