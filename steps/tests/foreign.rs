@@ -3,6 +3,11 @@
 //! The scripts are in `foreign/`. SIPp judges what it gets and ends with 0 when all of it was right. Where a script has come to
 //! a point that the test waits for, it rings a bell: it connects to a port of the test and says a word. Without SIPp
 //! (Debian: `sip-tester`) these tests say so and prove nothing; `.ci/run` installs it.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test support that cannot do its work ends the test, or says why it was not tried"
+)]
 
 mod program;
 
@@ -117,7 +122,7 @@ impl Sipp {
     }
 
     /// Waits until all calls of the script have gone as it says.
-    async fn is_content(mut self) {
+    async fn succeeds(mut self) {
         let code = exit_code(&mut self.child).await;
         let read = |name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
         let (errors, messages) = (read("errors.log"), read("messages.log"));
@@ -172,7 +177,7 @@ async fn serves_a_foreign_phone(transport: &str, sipp_mode: &str) {
     let off = "<DoNotDisturb xmlns=\"http://schema.broadsoft.com/xsi\"><active>false</active></DoNotDisturb>";
     let (status, answer) = http(control, "PUT", XSI_DND, off).await;
     assert_eq!(status, 200, "{answer}");
-    phone.is_content().await;
+    phone.succeeds().await;
     let (_, users) = http(control, "GET", "/control/users", "").await;
     let users: Value = serde_json::from_str(&users).unwrap();
     assert_eq!(users[0]["bindings"].as_array().unwrap().len(), 1);
@@ -236,7 +241,7 @@ async fn a_fault_loaded_over_http_meets_a_foreign_phone() {
     let Some(phone) = Sipp::start("refused_phone.xml", &["-m", "1", &sip]) else {
         return;
     };
-    phone.is_content().await;
+    phone.succeeds().await;
     assert_eq!(http(control, "DELETE", "/control/faults", "").await.0, 204);
     assert_eq!(http(control, "GET", "/control/faults", "").await.1, "[]");
     server.end().await;
@@ -323,7 +328,7 @@ async fn the_base_works_with_a_foreign_server() {
     // Ending in good order, the base takes back what it asked of the server.
     base.terminate();
     assert_eq!(exit_code(&mut base.child).await, Some(0));
-    foreign.is_content().await;
+    foreign.succeeds().await;
 }
 
 #[tokio::test]

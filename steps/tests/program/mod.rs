@@ -1,6 +1,10 @@
 //! The program `lockstep` as a child process: started in the work tree, read line by line, never outliving its test.
 //!
 //! Nothing here sleeps: a test waits for a line, a connection or an end, each with a deadline.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test support that cannot do its work ends the test"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
