@@ -78,6 +78,9 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
             .map(|error| format!("report: {}", chain(error))),
     );
     lines.extend(unexecuted_rigs(&run));
+    if plan.cases.is_empty() {
+        lines.push("no scenario matches what was selected".to_owned());
+    }
     lines.push(format!("report: {}", folder.join("report.html").display()));
     let _ = console.borrow_mut().finish(&lines, took);
     let code = run.exit_code();
