@@ -48,6 +48,7 @@ fn setting(active: bool, number: Option<&str>, rings: Option<u32>) -> Setting {
         active,
         number: number.map(str::to_owned),
         rings,
+        agent: None,
     }
 }
 
@@ -97,7 +98,7 @@ fn the_menu_tree_is_walked_by_its_titles() {
 #[test]
 fn the_idle_screen_shows_what_is_active_in_the_order_of_the_menu() {
     let mut handset = synchronised();
-    for service in Service::ALL.iter().rev() {
+    for service in Service::CALL.iter().rev() {
         handset.handle_state(*service, &setting(true, Some("2424"), Some(3)));
     }
     let screen = handset.screen();
@@ -105,7 +106,7 @@ fn the_idle_screen_shows_what_is_active_in_the_order_of_the_menu() {
     assert_eq!(screen.softkeys, ["", "Menu"]);
     let all = "|Anna|Do Not Disturb|Divert all: 2424|Divert busy: 2424|Divert no reply: 2424";
     assert_eq!(shown(&handset), all);
-    for service in Service::ALL {
+    for service in Service::CALL {
         handset.handle_state(service, &setting(false, None, None));
     }
     assert_eq!(shown(&handset), "|Anna");

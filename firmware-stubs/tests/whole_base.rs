@@ -182,6 +182,7 @@ fn on(number: &str, rings: Option<u32>) -> Setting {
         active: true,
         number: (!number.is_empty()).then(|| number.to_owned()),
         rings,
+        agent: None,
     }
 }
 

@@ -13,9 +13,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The note that ends the log of a case that ran to its end.
-pub const ENDED: &str = "scenario ended";
-
 /// A run with everything that its evidence says.
 #[derive(Debug)]
 pub struct Run {
@@ -192,5 +189,5 @@ impl Case {
 }
 
 fn is_end(record: &Record) -> bool {
-    matches!(&record.observation, Observation::Note { text } if text == ENDED)
+    matches!(record.observation, Observation::ScenarioEnd)
 }

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use evidence::log::Log;
-use evidence::record::{Observation, Record, SCHEMA, StepOutcome};
+use evidence::record::{Observation, Record, SCHEMA, StepOutcome, StepPhase};
 use evidence::verdict::Verdict;
-use reports::fold::{Case, ENDED, Run};
+use reports::fold::{Case, Run};
 use reports::index::{CaseEntry, RunIndex};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,7 @@ fn records(observations: Vec<Observation>) -> Vec<Record> {
         at: seq * 1000,
         wall: None,
         observation,
+        unit: None,
     };
     (1..).zip(observations).map(record).collect()
 }
@@ -35,13 +36,12 @@ fn step(outcome: StepOutcome, reason: &str) -> Observation {
         text: "Then it works".to_owned(),
         outcome: Some(outcome),
         reason: reason.to_owned(),
+        phase: StepPhase::Rig,
     }
 }
 
 fn ended() -> Observation {
-    Observation::Note {
-        text: ENDED.to_owned(),
-    }
+    Observation::ScenarioEnd
 }
 
 fn case(id: &str, outcome: StepOutcome) -> Case {

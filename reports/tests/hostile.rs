@@ -4,10 +4,11 @@
 
 use evidence::monitor::{Finding, Judgement, RuleReport};
 use evidence::record::{
-    ClaimStatus, Direction, Fate, Observation, Record, SCHEMA, Screen, Sip, StepOutcome, View,
+    ClaimStatus, Direction, Fate, KeyEffect, Observation, Parsed, Record, SCHEMA, Screen, Sip,
+    StepOutcome, StepPhase, View,
 };
 use reports::console::{Console, Ended, Style};
-use reports::fold::{Case, ENDED, Run};
+use reports::fold::{Case, Run};
 use reports::index::{CaseEntry, RunIndex};
 use reports::{html, junit};
 use std::path::PathBuf;
@@ -22,7 +23,8 @@ fn sip(bytes: Vec<u8>) -> Observation {
         transport: "UDP".to_owned(),
         source: "127.0.0.2:5060".parse().unwrap(),
         destination: "127.0.0.1:5060".parse().unwrap(),
-        bytes,
+        bytes: bytes.into(),
+        parsed: Parsed::default(),
     })
 }
 
@@ -46,6 +48,7 @@ fn observations(evil: &str) -> Vec<Observation> {
             text: text(),
             outcome: None,
             reason: String::new(),
+            phase: StepPhase::Rig,
         },
         sip(request.into_bytes()),
         sip(evil.as_bytes().to_vec()),
@@ -72,15 +75,15 @@ fn observations(evil: &str) -> Vec<Observation> {
             handset: text(),
             key: text(),
             intent: None,
+            effect: KeyEffect::Walk,
         },
         Observation::Step {
             text: text(),
             outcome: Some(StepOutcome::Fail),
             reason: text(),
+            phase: StepPhase::Rig,
         },
-        Observation::Note {
-            text: ENDED.to_owned(),
-        },
+        Observation::ScenarioEnd,
     ]
 }
 
@@ -91,6 +94,7 @@ fn hostile_run(evil: &str) -> Run {
         at: seq,
         wall: None,
         observation,
+        unit: None,
     };
     let records: Vec<Record> = (1..).zip(observations(evil)).map(record).collect();
     let text = || evil.to_owned();

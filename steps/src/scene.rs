@@ -6,8 +6,8 @@
 use crate::sight;
 use crate::vocabulary::Setting;
 use bench::{Account, Bench, Handset, RigError};
-use evidence::log::Log;
-use evidence::record::{Observation, Record, Screen, StepOutcome};
+use evidence::log::{Log, Stamp};
+use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase};
 use reports::fold;
 use reports::index::CaseEntry;
 use server::AppServer;
@@ -96,13 +96,14 @@ impl Scene {
     /// As the body.
     pub fn perform(
         &mut self,
+        phase: StepPhase,
         text: &str,
         body: impl FnOnce(&mut Self) -> Result<(), Miss>,
     ) -> Result<(), Miss> {
-        self.bench()?.step_began(text);
+        self.bench()?.step_began(phase, text);
         let result = body(self);
         let (outcome, reason) = outcome_of(&result);
-        self.bench()?.step_ended(text, outcome, &reason);
+        self.bench()?.step_ended(phase, text, outcome, &reason);
         result
     }
 
@@ -120,6 +121,7 @@ impl Scene {
         };
         if undefined {
             bench.step_ended(
+                StepPhase::Rig,
                 "(undefined)",
                 StepOutcome::Error,
                 "a step has no definition",
@@ -131,23 +133,16 @@ impl Scene {
         let at = log.records().last().map_or(0, |record| record.at);
         if let Some(error) = report.rig_error {
             let (outcome, reason) = outcome_of(&Err(Miss::from(error)));
-            log.append(at, None, step_record("(bench)", outcome, reason));
+            log.append(Stamp::at(at), step_record("(bench)", outcome, reason));
         }
         if report.lagged {
             let reason = "the rig lagged behind its own deadlines".to_owned();
             log.append(
-                at,
-                None,
+                Stamp::at(at),
                 step_record("(bench)", StepOutcome::Inconclusive, reason),
             );
         }
-        log.append(
-            at,
-            None,
-            Observation::Note {
-                text: fold::ENDED.to_owned(),
-            },
-        );
+        log.append(Stamp::at(at), Observation::ScenarioEnd);
         fold::Case::with_rules(entry, log.records().to_vec(), report.rules)
     }
 
@@ -367,6 +362,7 @@ fn outcome_of(result: &Result<(), Miss>) -> (StepOutcome, String) {
 
 fn step_record(text: &str, outcome: StepOutcome, reason: String) -> Observation {
     Observation::Step {
+        phase: StepPhase::Rig,
         text: text.to_owned(),
         outcome: Some(outcome),
         reason,
@@ -386,18 +382,11 @@ pub fn write_broken(path: &Path, reason: &str) {
     let mut last = 0;
     for record in before.iter().flat_map(Log::records) {
         last = record.at;
-        log.append(record.at, record.wall, record.observation.clone());
+        log.append(Stamp::of(record), record.observation.clone());
     }
     log.append(
-        last,
-        None,
+        Stamp::at(last),
         step_record("(rig)", StepOutcome::Error, reason.to_owned()),
     );
-    log.append(
-        last,
-        None,
-        Observation::Note {
-            text: fold::ENDED.to_owned(),
-        },
-    );
+    log.append(Stamp::at(last), Observation::ScenarioEnd);
 }

@@ -8,39 +8,40 @@ use evidence::body::Reading;
 use evidence::message::{Message, Method};
 use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Service, View};
 use std::fmt;
+use std::sync::Arc;
 
 /// The response of a record, when it is one with this direction and fate.
 #[must_use]
-pub fn response(record: &Record, direction: Direction, fate: Fate) -> Option<Message> {
+pub fn response(record: &Record, direction: Direction, fate: Fate) -> Option<Arc<Message>> {
     starting_with("SIP/2.0 ", record, direction, fate)
 }
 
 /// A request that the base sent, when the record is one.
 #[must_use]
-pub fn request_from_base(record: &Record, method: &Method) -> Option<Message> {
+pub fn request_from_base(record: &Record, method: &Method) -> Option<Arc<Message>> {
     starting_with(method.as_str(), record, Direction::FromBase, Fate::Sent)
         .filter(|message| message.method() == Some(method))
 }
 
 /// A NOTIFY that reached the base, when the record is one.
 #[must_use]
-pub fn delivered_notify(record: &Record) -> Option<Message> {
+pub fn delivered_notify(record: &Record) -> Option<Arc<Message>> {
     starting_with("NOTIFY ", record, Direction::ToBase, Fate::Delivered)
 }
 
 /// A NOTIFY that left for the base, when the record is one.
 #[must_use]
-pub fn sent_notify(record: &Record) -> Option<Message> {
+pub fn sent_notify(record: &Record) -> Option<Arc<Message>> {
     starting_with("NOTIFY ", record, Direction::ToBase, Fate::Sent)
 }
 
-/// The message of a record. Steps look at every record, so what cannot be meant is not parsed.
+/// The message of a record. Steps look at every record, so what cannot be meant is not even asked for.
 fn starting_with(
     start: &str,
     record: &Record,
     direction: Direction,
     fate: Fate,
-) -> Option<Message> {
+) -> Option<Arc<Message>> {
     let Observation::Sip(sip) = &record.observation else {
         return None;
     };
@@ -48,7 +49,7 @@ fn starting_with(
     if !wanted || !sip.bytes.starts_with(start.as_bytes()) {
         return None;
     }
-    Message::parse(sip.bytes.clone().into()).ok()
+    sip.message().cloned()
 }
 
 /// Whether the user part of a URI is this user.
@@ -91,6 +92,7 @@ pub fn asked(subscribe: &Message) -> Option<Intent> {
         active: text(switch)?.parse().ok()?,
         number: text("forwardDN").filter(|number| !number.is_empty()),
         rings: text("ringCount").and_then(|rings| rings.parse().ok()),
+        agent: None,
     })
 }
 
@@ -116,10 +118,11 @@ pub fn editor_agrees(shown: &bench::screen::Setting, wanted: &Setting) -> bool {
         active,
         number,
         rings,
+        ..
     } = &wanted.0;
     shown.active == Some(*active)
         && (number.is_none() || shown.number == *number)
-        && (rings.is_none() || *service != Service::CallForwardingNoAnswer || shown.rings == *rings)
+        && (rings.is_none() || !service.counts_rings() || shown.rings == *rings)
 }
 
 /// A display in words.

@@ -9,43 +9,15 @@ use sip::feature_event;
 use std::fmt;
 use std::str::FromStr;
 
-/// The words for a service.
-#[must_use]
-pub const fn service_words(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "Do Not Disturb",
-        Service::CallForwardingAlways => "call forwarding always",
-        Service::CallForwardingBusy => "call forwarding busy",
-        Service::CallForwardingNoAnswer => "call forwarding no answer",
-    }
-}
-
-/// The service by its name on the wire's side of the house.
-#[must_use]
-pub const fn wire_service(service: Service) -> feature_event::Service {
-    match service {
-        Service::DoNotDisturb => feature_event::Service::DoNotDisturb,
-        Service::CallForwardingAlways => feature_event::Service::CallForwardingAlways,
-        Service::CallForwardingBusy => feature_event::Service::CallForwardingBusy,
-        Service::CallForwardingNoAnswer => feature_event::Service::CallForwardingNoAnswer,
-    }
-}
-
 /// A setting that the server stores.
 #[must_use]
-pub fn setting_of(service: feature_event::Service, stored: &feature_event::Setting) -> Setting {
-    let service = match service {
-        feature_event::Service::DoNotDisturb => Service::DoNotDisturb,
-        feature_event::Service::CallForwardingAlways => Service::CallForwardingAlways,
-        feature_event::Service::CallForwardingBusy => Service::CallForwardingBusy,
-        feature_event::Service::CallForwardingNoAnswer => Service::CallForwardingNoAnswer,
-    };
-    let number = stored.number.clone();
+pub fn setting_of(service: Service, stored: &feature_event::Setting) -> Setting {
     Setting(Intent {
         service,
         active: stored.active,
-        number,
+        number: stored.number.clone(),
         rings: stored.rings,
+        agent: stored.agent.clone(),
     })
 }
 
@@ -63,15 +35,8 @@ impl FromStr for Setting {
 
     fn from_str(phrase: &str) -> Result<Self, NotASetting> {
         let wrong = || NotASetting(phrase.to_owned());
-        let all = [
-            Service::DoNotDisturb,
-            Service::CallForwardingAlways,
-            Service::CallForwardingBusy,
-            Service::CallForwardingNoAnswer,
-        ];
-        let (service, rest) = all
-            .into_iter()
-            .find_map(|service| Some((service, phrase.strip_prefix(service_words(service))?)))
+        let (service, rest) = Service::all()
+            .find_map(|service| Some((service, phrase.strip_prefix(service.title())?)))
             .ok_or_else(wrong)?;
         let mut words = rest.split_whitespace();
         let active = match words.next() {
@@ -96,6 +61,7 @@ impl FromStr for Setting {
             active,
             number,
             rings,
+            agent: None,
         }))
     }
 }
@@ -107,11 +73,12 @@ impl fmt::Display for Setting {
             active,
             number,
             rings,
+            ..
         } = &self.0;
         write!(
             f,
             "{} {}",
-            service_words(*service),
+            service.title(),
             if *active { "on" } else { "off" }
         )?;
         if let Some(number) = number {

@@ -4,7 +4,8 @@
 
 use crate::scene::{Miss, Scene};
 use crate::stage::{Collapsed, Stage};
-use cucumber::gherkin;
+use cucumber::gherkin::{self, StepType};
+use evidence::record::StepPhase;
 use std::fmt;
 
 /// One scenario on its stage.
@@ -38,7 +39,12 @@ impl World {
         body: impl FnOnce(&mut Scene) -> Result<(), Miss> + Send + 'static,
     ) -> Result<(), Miss> {
         let text = format!("{} {}", step.keyword.trim(), step.value);
-        self.on_stage(move |scene| scene.perform(&text, body))
+        let phase = match step.ty {
+            StepType::Given => StepPhase::Given,
+            StepType::Then => StepPhase::Then,
+            StepType::When => StepPhase::When,
+        };
+        self.on_stage(move |scene| scene.perform(phase, &text, body))
             .await?
     }
 

@@ -12,6 +12,7 @@ use super::services::{Known, RINGS};
 use super::texts::{Texts, filled};
 use crate::model::Limits;
 use sip::feature_event::{Service, Setting};
+use sip::service::ValueKind;
 
 /// What can be edited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +71,12 @@ impl Editor {
     }
 
     const fn fields(&self) -> &'static [Field] {
-        match self.service {
-            Service::DoNotDisturb => &[Field::Status],
-            Service::CallForwardingAlways | Service::CallForwardingBusy => {
+        match self.service.value() {
+            ValueKind::Switch | ValueKind::AgentState => &[Field::Status],
+            ValueKind::Forward { rings: false } | ValueKind::Guest => {
                 &[Field::Status, Field::Number]
             }
-            Service::CallForwardingNoAnswer => &[Field::Status, Field::Number, Field::Rings],
+            ValueKind::Forward { rings: true } => &[Field::Status, Field::Number, Field::Rings],
         }
     }
 
@@ -152,6 +153,7 @@ impl Editor {
             active,
             number: None,
             rings: None,
+            agent: None,
         };
         let fields = self.fields();
         if fields.contains(&Field::Number) {

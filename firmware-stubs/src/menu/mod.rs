@@ -112,7 +112,7 @@ impl Handset {
             self.notified = Services::default();
             self.waiting.clear();
             self.indicators.clear();
-            for service in Service::ALL {
+            for service in Service::CALL {
                 self.remember_indicator(service);
             }
             if let Open::Editor(editor) = &self.open {
@@ -310,6 +310,7 @@ impl Handset {
                 active: self.ringer_dnd,
                 number: None,
                 rings: None,
+                agent: None,
             },
         })
     }
@@ -410,7 +411,7 @@ impl Handset {
         let mut lines = vec![self.name.clone()];
         if !self.defects.has(Defect::ShowsNoIndicators) {
             lines.extend(
-                Service::ALL
+                Service::CALL
                     .iter()
                     .filter_map(|service| self.indicators.get(service).cloned()),
             );

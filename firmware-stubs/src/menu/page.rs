@@ -25,11 +25,10 @@ pub(super) enum Entry {
 impl Page {
     /// The page that opens the editor of this service.
     pub(super) const fn of(service: Service) -> Self {
-        match service {
-            Service::DoNotDisturb => Self::SelectServices,
-            Service::CallForwardingAlways
-            | Service::CallForwardingBusy
-            | Service::CallForwardingNoAnswer => Self::CallDivert,
+        if service.forwards() {
+            Self::CallDivert
+        } else {
+            Self::SelectServices
         }
     }
 

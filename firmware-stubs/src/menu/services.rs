@@ -31,7 +31,7 @@ impl Services {
     #[must_use]
     pub fn off() -> Self {
         Self(
-            Service::ALL
+            Service::CALL
                 .map(|service| (service, Known::default()))
                 .into(),
         )
@@ -68,6 +68,7 @@ mod tests {
             active,
             number: number.map(str::to_owned),
             rings,
+            agent: None,
         }
     }
 

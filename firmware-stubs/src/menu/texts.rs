@@ -63,7 +63,10 @@ impl Texts {
             Service::DoNotDisturb => &self.do_not_disturb,
             Service::CallForwardingAlways => &self.call_forwarding_always,
             Service::CallForwardingBusy => &self.call_forwarding_busy,
-            Service::CallForwardingNoAnswer => &self.call_forwarding_no_answer,
+            // This menu has no page for the others.
+            Service::CallForwardingNoAnswer | Service::AgentState | Service::HotelingGuest => {
+                &self.call_forwarding_no_answer
+            }
         }
     }
 }

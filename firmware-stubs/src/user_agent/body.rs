@@ -6,7 +6,7 @@ use super::template::{TemplateName, Values};
 use crate::accounts::AccountSettings;
 use crate::defect::Defect;
 use bytes::Bytes;
-use sip::feature_event::{CONTENT_TYPE, Service};
+use sip::feature_event::{CONTENT_TYPE, Service, forwarding_type};
 
 /// The body that asks for a wish, with its Content-Type.
 pub(super) fn write_body(
@@ -26,7 +26,7 @@ pub(super) fn write_body(
     let values = match wish.service {
         Service::DoNotDisturb => values,
         service => values
-            .with("type", service.forwarding_type().unwrap_or_default())
+            .with("type", forwarding_type(service).unwrap_or_default())
             .with("on", if setting.active { "on" } else { "" })
             .with("number", setting.number.as_deref().unwrap_or_default())
             .with("rings", rings(shared, wish)),

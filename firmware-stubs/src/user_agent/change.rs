@@ -142,6 +142,7 @@ mod tests {
                 active,
                 number: None,
                 rings: None,
+                agent: None,
             },
             not_before: Instant::EPOCH,
             original: true,

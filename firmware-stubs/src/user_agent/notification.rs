@@ -81,6 +81,7 @@ mod tests {
                 active: true,
                 number: Some("2424".to_owned()),
                 rings: None,
+                agent: None,
             },
         }
     }

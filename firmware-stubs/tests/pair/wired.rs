@@ -322,6 +322,7 @@ pub(crate) fn to(number: &str) -> Setting {
         active: true,
         number: Some(number.to_owned()),
         rings: None,
+        agent: None,
     }
 }
 

@@ -324,5 +324,6 @@ pub(crate) fn setting(active: bool, number: Option<&str>, rings: Option<u32>) ->
         active,
         number: number.map(str::to_owned),
         rings,
+        agent: None,
     }
 }

@@ -37,7 +37,7 @@ fn reading(message: &Message) -> Option<Reading> {
 fn document(part: &Part) -> String {
     match part {
         Part::Told(told) => {
-            let mut line = format!("{} {}", name(told.service), on_off(told.active));
+            let mut line = format!("{} {}", told.service.title(), on_off(told.active));
             if let Some(number) = told.shown_number() {
                 line.push_str(&format!(" to {number}"));
             }
@@ -47,7 +47,7 @@ fn document(part: &Part) -> String {
             line
         }
         Part::Asked(asked) => {
-            let name = asked.service.map_or("unknown service", name);
+            let name = asked.service.map_or("unknown service", Service::title);
             let elements = asked.document.children.iter();
             let elements = elements.filter(|child| child.name != "device");
             let values: Vec<String> = elements
@@ -63,7 +63,7 @@ fn document(part: &Part) -> String {
 fn brief(part: &Part) -> String {
     match part {
         Part::Told(told) => {
-            let mut text = format!("{} {}", short_name(told.service), on_off(told.active));
+            let mut text = format!("{} {}", told.service.abbreviation(), on_off(told.active));
             if let Some(number) = told.shown_number() {
                 text.push_str(&format!(" {number}"));
             }
@@ -76,7 +76,9 @@ fn brief(part: &Part) -> String {
                 .map(|child| child.text.trim())
                 .filter(|text| !text.is_empty())
                 .collect();
-            let name = asked.service.map_or("unknown service", short_name);
+            let name = asked
+                .service
+                .map_or("unknown service", Service::abbreviation);
             if values.is_empty() {
                 format!("asks for {name}")
             } else {
@@ -85,24 +87,6 @@ fn brief(part: &Part) -> String {
         }
         Part::Unknown { .. } => "unknown document".to_owned(),
         Part::Unreadable(_) => "unreadable document".to_owned(),
-    }
-}
-
-const fn name(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "Do Not Disturb",
-        Service::CallForwardingAlways => "call forwarding always",
-        Service::CallForwardingBusy => "call forwarding busy",
-        Service::CallForwardingNoAnswer => "call forwarding no answer",
-    }
-}
-
-const fn short_name(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "DND",
-        Service::CallForwardingAlways => "CFA",
-        Service::CallForwardingBusy => "CFB",
-        Service::CallForwardingNoAnswer => "CFNA",
     }
 }
 

@@ -5,7 +5,9 @@ use super::{case_findings, clause};
 use crate::fold::Case;
 use crate::ladder::{self, Row, seconds};
 use evidence::monitor::{Finding, Judgement, RuleReport};
-use evidence::record::{Direction, Observation, Record, Screen, StepOutcome, View};
+use evidence::record::{
+    Direction, Observation, PowerChange, Record, Screen, StepOutcome, StepPhase, View,
+};
 use evidence::verdict::Verdict;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,6 +209,8 @@ fn summary(record: &Record) -> String {
             text.lines().next().unwrap_or_default().to_owned()
         }
         Observation::Key { handset, key, .. } => format!("key {key} at {handset}"),
+        Observation::Power { change } => power(*change).to_owned(),
+        Observation::ScenarioEnd => "the scenario ends".to_owned(),
         Observation::Provisioning { path, status, .. } => format!("{status} for {path}"),
         Observation::Claim { key, value, .. } => format!("claim {key} = {value}"),
         Observation::Console { text, .. }
@@ -219,6 +223,15 @@ fn summary(record: &Record) -> String {
     format!("{} {what}", seconds(record.at))
 }
 
+/// A change of power in words.
+pub(super) const fn power(change: PowerChange) -> &'static str {
+    match change {
+        PowerChange::Ended => "the base shuts down cleanly",
+        PowerChange::Off => "the base loses its power",
+        PowerChange::On => "the base is switched on",
+    }
+}
+
 fn steps(records: &[Record]) -> Vec<StepRow> {
     let mut rows: Vec<StepRow> = Vec::new();
     for record in records {
@@ -226,6 +239,7 @@ fn steps(records: &[Record]) -> Vec<StepRow> {
             text,
             outcome,
             reason,
+            ..
         } = &record.observation
         else {
             continue;
@@ -258,7 +272,15 @@ fn steps(records: &[Record]) -> Vec<StepRow> {
 
 /// Each handset's idle screen before the first action, its last menu, and its last idle screen, as time goes.
 fn screens(records: &[Record]) -> Vec<ScreenView> {
-    let acts = |record: &&Record| matches!(&record.observation, Observation::Step { text, .. } if text.starts_with("When "));
+    let acts = |record: &&Record| {
+        matches!(
+            &record.observation,
+            Observation::Step {
+                phase: StepPhase::When,
+                ..
+            }
+        )
+    };
     let action = records
         .iter()
         .find(acts)

@@ -4,6 +4,7 @@
 //! displays showed next. Of a case that passed, only messages with a body are kept in full: the capture has all.
 
 use super::body;
+use super::case::power;
 use crate::fold::Case;
 use crate::ladder::{Arrow, Row, seconds};
 use evidence::message::{Message, StartLine};
@@ -108,6 +109,7 @@ impl<'a> Reader<'a> {
                 ..
             } => self.band(record, text, false),
             Observation::Fault { text } => self.band(record, text, true),
+            Observation::Power { change } => self.band(record, power(*change), true),
             Observation::Key { key, .. } => {
                 if self.keys.is_empty() {
                     self.keys_at = record.at;
@@ -192,13 +194,13 @@ impl<'a> Reader<'a> {
         };
         self.flush();
         let from_base = sip.direction == Direction::FromBase;
-        let first = self.seen.get(sip.bytes.as_slice()).copied();
+        let first = self.seen.get(&sip.bytes[..]).copied();
         self.seen.entry(&sip.bytes).or_insert(record.seq);
         if from_base {
             self.sent.push((&sip.bytes, self.rows.len()));
         }
-        let message = Message::parse(sip.bytes.clone().into()).ok();
-        let (label, detail) = message.as_ref().map_or_else(
+        let message = sip.message();
+        let (label, detail) = message.map_or_else(
             || ("not SIP".to_owned(), format!("{} bytes", sip.bytes.len())),
             |message| label(message, from_base),
         );
@@ -217,7 +219,7 @@ impl<'a> Reader<'a> {
                     || String::from_utf8_lossy(&sip.bytes).replace('\r', ""),
                     |first| format!("the same bytes as record {first}"),
                 ),
-                decoded: message.as_ref().map(body::in_full).unwrap_or_default(),
+                decoded: message.map(|it| body::in_full(it)).unwrap_or_default(),
             });
         }
         self.rows.push(Row::Arrow(Arrow {

@@ -20,7 +20,7 @@ use crate::web::Driver;
 use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
-use evidence::record::{Observation, Record, Screen, StepOutcome};
+use evidence::record::{Observation, PowerChange, Record, Screen, StepOutcome, StepPhase, Unit};
 use serde_json::Value;
 use server::{AppServer, UserConfig};
 use sip::node::{ExchangeId, HttpFailure};
@@ -59,7 +59,7 @@ pub struct Bench {
     logged_out: bool,
     portal: BTreeMap<ExchangeId, Option<Reply>>,
     screens: BTreeMap<String, Screen>,
-    booted: bool,
+    unit: Unit,
     ending: bool,
     ended: bool,
     broken: Option<RigError>,
@@ -122,7 +122,7 @@ impl Bench {
             logged_out: false,
             portal: BTreeMap::new(),
             screens: BTreeMap::new(),
-            booted: false,
+            unit: Unit::default(),
             ending: false,
             ended: false,
             broken: None,
@@ -275,12 +275,7 @@ impl Bench {
     pub fn power_on(&mut self) -> Result<(), RigError> {
         self.intact()?;
         self.lab.power_on().map_err(|error| self.breaks(error))?;
-        self.note(if self.booted {
-            "base restarted: it is switched on again"
-        } else {
-            "the base is switched on"
-        });
-        self.booted = true;
+        self.power_changed(PowerChange::On);
         let now = self.now();
         (self.ending, self.ended) = (false, false);
         if let Some(console) = &mut self.console {
@@ -299,7 +294,7 @@ impl Bench {
     pub fn power_off(&mut self) -> Result<(), RigError> {
         self.intact()?;
         self.settle()?;
-        self.note("base stopped: it loses its power");
+        self.power_changed(PowerChange::Off);
         self.ending = true;
         self.screens.clear();
         if let Some(console) = &mut self.console {
@@ -309,6 +304,11 @@ impl Bench {
             web.switch_off();
         }
         self.lab.power_off().map_err(|error| self.breaks(error))
+    }
+
+    fn power_changed(&mut self, change: PowerChange) {
+        let unit = self.unit.clone();
+        self.record_of(&unit, Observation::Power { change });
     }
 
     /// Takes the power away and gives it back at once.
@@ -397,8 +397,9 @@ impl Bench {
     }
 
     /// Records that a step begins.
-    pub fn step_began(&mut self, text: &str) {
+    pub fn step_began(&mut self, phase: StepPhase, text: &str) {
         self.record(Observation::Step {
+            phase,
             text: text.to_owned(),
             outcome: None,
             reason: String::new(),
@@ -406,8 +407,9 @@ impl Bench {
     }
 
     /// Records how a step ended.
-    pub fn step_ended(&mut self, text: &str, outcome: StepOutcome, reason: &str) {
+    pub fn step_ended(&mut self, phase: StepPhase, text: &str, outcome: StepOutcome, reason: &str) {
         self.record(Observation::Step {
+            phase,
             text: text.to_owned(),
             outcome: Some(outcome),
             reason: reason.to_owned(),
@@ -510,8 +512,8 @@ impl Bench {
     #[must_use]
     pub fn finish(mut self) -> BenchReport {
         self.give_web_back();
-        let at = self.now().as_micros();
-        let rules = self.monitor.finish(at);
+        let stamp = self.stamp();
+        let rules = self.monitor.finish(stamp.at);
         let known = self.findings.len();
         let found: Vec<Finding> = rules
             .iter()
@@ -520,8 +522,7 @@ impl Bench {
             .cloned()
             .collect();
         for finding in found {
-            self.log
-                .append(at, self.lab.wall(), finding.to_observation());
+            self.log.append(stamp.clone(), finding.to_observation());
             self.findings.push(finding);
         }
         let failure = self.log.failure().map(|error| RigError::Evidence {

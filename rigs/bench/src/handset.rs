@@ -8,7 +8,7 @@ use crate::bench::Bench;
 use crate::error::RigError;
 use crate::profile::Profile;
 use crate::screen::{InWords, Setting};
-use evidence::record::{Intent, Screen, Service, View};
+use evidence::record::{Intent, KeyEffect, Screen, Service, View};
 use regex::Regex;
 use std::time::Duration;
 
@@ -48,16 +48,8 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the face does not answer.
     pub fn press(&mut self, key: &str) -> Result<Screen, RigError> {
-        self.bench.press_keys(&self.ipui, &[key], None)
-    }
-
-    /// Presses keys one after the other and reads the display once, after the last. For digits; menus are walked key by
-    /// key.
-    ///
-    /// # Errors
-    /// When the face does not answer.
-    pub fn press_all(&mut self, keys: &[&str]) -> Result<Screen, RigError> {
-        self.bench.press_keys(&self.ipui, keys, None)
+        let effect = self.bench.profile().keys.effect(key);
+        self.bench.press_keys(&self.ipui, &[key], effect, None)
     }
 
     /// Returns to the idle screen from anywhere.
@@ -140,7 +132,7 @@ impl<'b> Handset<'b> {
         let profile = self.bench.shared_profile();
         let screen = self.walk(&profile.menu.local)?;
         let screen = self.set_status(screen, active)?;
-        self.press_soft(&screen, &profile.menu.save, None)
+        self.press_save(&screen, None)
     }
 
     /// Dials digits from the idle screen: an ordinary call.
@@ -149,7 +141,7 @@ impl<'b> Handset<'b> {
     /// When the face does not answer.
     pub fn dial(&mut self, digits: &str) -> Result<Screen, RigError> {
         self.go_idle()?;
-        self.type_text(digits)?;
+        self.type_text(digits, KeyEffect::Dial)?;
         let profile = self.bench.shared_profile();
         self.press(&profile.keys.talk)
     }
@@ -273,16 +265,14 @@ impl<'b> Handset<'b> {
             screen = self.set_field(screen, &display.rings, "rings", &rings.to_string())?;
         }
         let shown = display.setting(&screen);
-        let forwarding = intent.service != Service::DoNotDisturb;
         let asked = Intent {
             service: intent.service,
             active: shown.active.unwrap_or(intent.active),
-            number: shown.number.filter(|_| forwarding),
-            rings: shown
-                .rings
-                .filter(|_| intent.service == Service::CallForwardingNoAnswer),
+            number: shown.number.filter(|_| intent.service.forwards()),
+            rings: shown.rings.filter(|_| intent.service.counts_rings()),
+            agent: None,
         };
-        self.press_soft(&screen, &profile.menu.save, Some(asked))
+        self.press_save(&screen, Some(asked))
     }
 
     fn set_status(&mut self, screen: Screen, active: bool) -> Result<Screen, RigError> {
@@ -333,7 +323,7 @@ impl<'b> Handset<'b> {
             }
         }
         if text_of(&screen).is_some_and(|text| text.is_empty()) {
-            screen = self.type_text(value)?;
+            screen = self.type_text(value, KeyEffect::Edit)?;
         }
         if text_of(&screen).as_deref() == Some(value) {
             Ok(screen)
@@ -343,24 +333,22 @@ impl<'b> Handset<'b> {
         }
     }
 
-    fn type_text(&mut self, text: &str) -> Result<Screen, RigError> {
+    /// Presses the keys of a text one after the other and reads the display once, after the last.
+    fn type_text(&mut self, text: &str, effect: KeyEffect) -> Result<Screen, RigError> {
         let keys: Vec<String> = text.chars().map(String::from).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        self.press_all(&keys)
+        self.bench.press_keys(&self.ipui, &keys, effect, None)
     }
 
-    fn press_soft(
-        &mut self,
-        screen: &Screen,
-        label: &str,
-        intent: Option<Intent>,
-    ) -> Result<Screen, RigError> {
+    fn press_save(&mut self, screen: &Screen, intent: Option<Intent>) -> Result<Screen, RigError> {
         let profile = self.bench.shared_profile();
+        let label = &profile.menu.save;
         let Some(key) = soft_key(&profile, screen, label) else {
             let expected = format!("the display key \"{label}\" was expected");
             return Err(self.lost(&expected, screen));
         };
-        self.bench.press_keys(&self.ipui, &[key], intent)
+        self.bench
+            .press_keys(&self.ipui, &[key], KeyEffect::Save, intent)
     }
 
     fn lost(&self, expected: &str, screen: &Screen) -> RigError {

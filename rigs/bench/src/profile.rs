@@ -6,7 +6,7 @@
 
 use crate::document::{Document, FileError};
 use crate::rig::unreadable;
-use evidence::record::{ClaimStatus, Observation, Service};
+use evidence::record::{ClaimStatus, KeyEffect, Observation, Service};
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,25 +16,6 @@ mod reader;
 mod schema;
 
 use reader::{Inherited, Reader};
-
-/// The services in the order of the profile.
-pub const SERVICES: [Service; 4] = [
-    Service::DoNotDisturb,
-    Service::CallForwardingAlways,
-    Service::CallForwardingBusy,
-    Service::CallForwardingNoAnswer,
-];
-
-/// The word for a service in keys of a profile.
-#[must_use]
-pub const fn service_word(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "do-not-disturb",
-        Service::CallForwardingAlways => "call-forwarding-always",
-        Service::CallForwardingBusy => "call-forwarding-busy",
-        Service::CallForwardingNoAnswer => "call-forwarding-no-answer",
-    }
-}
 
 /// One claimed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,6 +132,20 @@ pub struct Keys {
     pub clear: String,
     /// The display keys from left to right.
     pub softkeys: Vec<String>,
+}
+
+impl Keys {
+    /// What a key does outside the moves that a driver names itself.
+    #[must_use]
+    pub fn effect(&self, key: &str) -> KeyEffect {
+        if key == self.talk {
+            KeyEffect::Talk
+        } else if key == self.toggle || key == self.clear {
+            KeyEffect::Edit
+        } else {
+            KeyEffect::Walk
+        }
+    }
 }
 
 /// The serial console's conventions.

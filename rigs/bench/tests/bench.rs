@@ -23,6 +23,7 @@ fn intent(service: Service, active: bool, number: Option<&str>) -> Intent {
         active,
         number: number.map(str::to_owned),
         rings: None,
+        agent: None,
     }
 }
 

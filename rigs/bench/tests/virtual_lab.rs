@@ -141,7 +141,7 @@ fn story(lab: &mut impl Lab) -> Vec<(u64, Fate, String)> {
         if let Indication::Sip(sip) = observed.indication
             && sip.direction == Direction::FromBase
         {
-            let text = String::from_utf8(sip.bytes).unwrap();
+            let text = String::from_utf8(sip.bytes.to_vec()).unwrap();
             let number = text.split([':', ' ']).nth(2).unwrap().to_owned();
             story.push((observed.at.as_micros(), sip.fate, number));
         }

@@ -221,7 +221,10 @@ fn a_message_in_two_pieces_of_a_stream_is_one_record() {
     assert!(nothing_within(&mut bench.lab, Duration::from_millis(30)));
     stream.write_all(&message[40..]).unwrap();
     let sent = sip(&mut bench.lab);
-    assert_eq!((sent.transport.as_str(), sent.bytes), ("TCP", message));
+    assert_eq!(
+        (sent.transport.as_str(), sent.bytes),
+        ("TCP", message.into())
+    );
     let answered = until(&mut bench.lab, |indication| match indication {
         Indication::Sip(sip) if sip.direction == Direction::ToBase => Some(sip.fate),
         _ => None,

@@ -4,7 +4,7 @@
 //! A log that cannot be written goes on in memory; whoever drives the scenario asks for the [`failure`](Log::failure)
 //! at its end. Nothing here reads a clock: the laboratory says what time it is.
 
-use crate::record::{Observation, Record, SCHEMA};
+use crate::record::{Observation, Record, SCHEMA, Unit};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -65,6 +65,53 @@ pub enum LogError {
         /// The number after the one before.
         expected: u64,
     },
+}
+
+/// When an observation was made, and by which unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// Lab time in microseconds.
+    pub at: u64,
+    /// Wall time in microseconds since the Unix epoch, where there is a wall.
+    pub wall: Option<u64>,
+    /// The unit; nothing for what belongs to the whole scenario.
+    pub unit: Option<Unit>,
+}
+
+impl Stamp {
+    /// At this lab time, of the whole scenario, in a laboratory without a wall.
+    #[must_use]
+    pub const fn at(at: u64) -> Self {
+        Self {
+            at,
+            wall: None,
+            unit: None,
+        }
+    }
+
+    /// At this wall time.
+    #[must_use]
+    pub const fn on_wall(mut self, wall: Option<u64>) -> Self {
+        self.wall = wall;
+        self
+    }
+
+    /// Observed by this unit.
+    #[must_use]
+    pub fn by(mut self, unit: &Unit) -> Self {
+        self.unit = Some(unit.clone());
+        self
+    }
+
+    /// The stamp of a record.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        Self {
+            at: record.at,
+            wall: record.wall,
+            unit: record.unit.clone(),
+        }
+    }
 }
 
 /// The records of one scenario on one rig in one laboratory.
@@ -168,14 +215,16 @@ impl Log {
         Ok(log)
     }
 
-    /// Appends an observation made at lab time `at`.
-    pub fn append(&mut self, at: u64, wall: Option<u64>, observation: Observation) -> &Record {
+    /// Appends an observation.
+    pub fn append(&mut self, stamp: Stamp, observation: Observation) -> &Record {
         let seq = self.next_seq();
+        let Stamp { at, wall, unit } = stamp;
         let record = Record {
             v: SCHEMA,
             seq,
             at,
             wall,
+            unit,
             observation,
         };
         if self.failure.is_none()

@@ -2,12 +2,20 @@
 //!
 //! A log belongs to one scenario on one rig in one laboratory and has its own sequence numbers and epoch. A record is
 //! written once and never changed. Text records are redacted before they get here; SIP bytes never are.
+//!
+//! What a base did, showed or was sent names the *unit* that observed it: one base, or one DECT manager of an
+//! integrator. What belongs to the scenario as a whole (claims, steps, faults, notes) names none.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use sip::message::Message;
+pub use sip::service::{Agent, AgentStatus, Service};
+use std::fmt;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 /// The schema version that every record carries as `v`.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// One observation with its place in the log.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,9 +29,44 @@ pub struct Record {
     /// Wall time in microseconds since the Unix epoch; absent where a laboratory has no wall.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wall: Option<u64>,
+    /// Which unit observed it; absent for what belongs to the whole scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Unit>,
     /// What was observed.
     #[serde(flatten)]
     pub observation: Observation,
+}
+
+/// The name of an observed party with its own power, boot and interfaces, as the rig file gives it. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Unit(Arc<str>);
+
+impl Unit {
+    /// The unit with this name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Unit {
+    /// The only unit of a rig that has one.
+    fn default() -> Self {
+        Self::new("base")
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// What was observed.
@@ -69,6 +112,8 @@ pub enum Observation {
         handset: String,
         /// The key's name.
         key: String,
+        /// What it does in the menu where it was pressed.
+        effect: KeyEffect,
         /// What the user asks for with this very key, when it completes a change of a service.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         intent: Option<Intent>,
@@ -77,6 +122,11 @@ pub enum Observation {
     Note {
         /// In words.
         text: String,
+    },
+    /// The power of a unit changed.
+    Power {
+        /// How.
+        change: PowerChange,
     },
     /// The base fetched its provisioning.
     Provisioning {
@@ -87,12 +137,16 @@ pub enum Observation {
         /// The document it was served, redacted.
         document: String,
     },
+    /// The scenario has ended: what is missing behind it is missing for good.
+    ScenarioEnd,
     /// A display was read, or reported by the base unasked.
     Screen(Screen),
     /// A SIP datagram, or one framed message of a SIP stream.
     Sip(Sip),
     /// A Gherkin step began or ended.
     Step {
+        /// What the step is in its scenario.
+        phase: StepPhase,
         /// Keyword and text.
         text: String,
         /// Absent when it begins.
@@ -150,7 +204,48 @@ pub struct Sip {
     pub destination: SocketAddr,
     /// The raw bytes, base64 in the log.
     #[serde(with = "base64_bytes")]
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
+    /// The bytes as a message, read when somebody first asks.
+    #[serde(skip)]
+    pub parsed: Parsed,
+}
+
+impl Sip {
+    /// The bytes as a message; nothing when they are none.
+    #[must_use]
+    pub fn message(&self) -> Option<&Arc<Message>> {
+        self.parsed
+            .0
+            .get_or_init(|| Message::parse(self.bytes.clone()).ok().map(Arc::new))
+            .as_ref()
+    }
+
+    /// The same message with another fate; it is not read again.
+    #[must_use]
+    pub fn with_fate(&self, fate: Fate) -> Self {
+        Self {
+            fate,
+            ..self.clone()
+        }
+    }
+}
+
+/// A message that travels beside its bytes: copies of a record share it, and it counts for nothing in comparisons.
+#[derive(Clone, Default)]
+pub struct Parsed(Arc<OnceLock<Option<Arc<Message>>>>);
+
+impl PartialEq for Parsed {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Parsed {}
+
+impl fmt::Debug for Parsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 /// What a display shows.
@@ -194,20 +289,37 @@ pub struct Intent {
     /// The number of rings that the menu shows, for forwarding on no answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rings: Option<u32>,
+    /// The state that an agent asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
-/// The services that are kept in lockstep.
+/// What a key does in the menu where it is pressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Service {
-    /// DND.
-    DoNotDisturb,
-    /// CFA.
-    CallForwardingAlways,
-    /// CFB.
-    CallForwardingBusy,
-    /// CFNA.
-    CallForwardingNoAnswer,
+pub enum KeyEffect {
+    /// Enters a digit of a number to be called.
+    Dial,
+    /// Changes what an editor shows, without saving it.
+    Edit,
+    /// Saves what an editor shows.
+    Save,
+    /// Takes the line: begins the call.
+    Talk,
+    /// Moves through menus.
+    Walk,
+}
+
+/// How the power of a unit changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PowerChange {
+    /// It shut down cleanly, as it was asked, and is off.
+    Ended,
+    /// It lost its power.
+    Off,
+    /// It was switched on, the first time or again: it remembers nothing but what it stores.
+    On,
 }
 
 /// How sure a claim is.
@@ -220,6 +332,20 @@ pub enum ClaimStatus {
     Documented,
     /// The base does not have it.
     No,
+}
+
+/// What a step is in its scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepPhase {
+    /// A `Given`: what holds before anything is tested.
+    Given,
+    /// The rig itself, beside the scenario's own steps.
+    Rig,
+    /// A `Then`: what must be true.
+    Then,
+    /// A `When`: the stimulus.
+    When,
 }
 
 /// How a step ended.
@@ -239,15 +365,17 @@ pub enum StepOutcome {
 mod base64_bytes {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
+    use bytes::Bytes;
     use serde::{Deserialize as _, Deserializer, Serializer, de};
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
         STANDARD
             .decode(String::deserialize(from)?)
+            .map(Bytes::from)
             .map_err(de::Error::custom)
     }
 }

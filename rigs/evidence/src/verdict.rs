@@ -237,6 +237,7 @@ impl Steps {
                 text,
                 outcome: Some(outcome),
                 reason,
+                ..
             } = &record.observation
             else {
                 continue;

@@ -73,12 +73,13 @@ impl Account {
                 active: false,
                 number: None,
                 rings: None,
+                agent: None,
             }),
             assigned: !config.unassigned.contains(&service),
             origin: None,
             changed_at: Instant::EPOCH,
         };
-        let services = Service::ALL
+        let services = Service::CALL
             .into_iter()
             .map(|service| (service, state(service)))
             .collect();
@@ -156,6 +157,7 @@ pub(crate) fn merged(
         rings: rings
             .or_else(|| stored.and_then(|setting| setting.rings))
             .filter(|_| counts),
+        agent: None,
     }
 }
 

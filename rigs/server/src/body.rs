@@ -75,10 +75,10 @@ impl<'a> Form<'a> {
             Action::MalformedXml => self.instead = Some(Instead::Malformed),
             Action::Namespace { value } => self.namespace = value.as_deref(),
             Action::OmitServices { services } => {
-                self.omitted.extend(services.iter().map(|name| name.0));
+                self.omitted.extend(services.iter().copied());
             }
             Action::Order { services } => {
-                self.first = services.iter().map(|name| name.0).collect();
+                self.first = services.iter().copied().collect();
             }
             Action::QuotedBoundary => self.quoted_boundary = true,
             Action::RingCount { value } => self.rings = Some(value.as_deref()),
@@ -274,10 +274,10 @@ const fn truth(value: bool) -> &'static str {
 
 const fn forwarding_type(service: Service) -> Option<&'static str> {
     match service {
-        Service::DoNotDisturb => None,
         Service::CallForwardingAlways => Some("forwardImmediate"),
         Service::CallForwardingBusy => Some("forwardBusy"),
         Service::CallForwardingNoAnswer => Some("forwardNoAns"),
+        _ => None,
     }
 }
 
@@ -306,7 +306,7 @@ pub(crate) fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::ServiceName;
+    use sip::feature_event::Service;
 
     const NS: &str = "http://www.ecma-international.org/standards/ecma-323/csta/ed3";
 
@@ -315,6 +315,7 @@ mod tests {
             active: true,
             number: Some(number.to_owned()),
             rings,
+            agent: None,
         }
     }
 
@@ -323,6 +324,7 @@ mod tests {
             active: false,
             number: None,
             rings: None,
+            agent: None,
         }
     }
 
@@ -393,7 +395,7 @@ mod tests {
             (Service::CallForwardingBusy, off()),
         ];
         let order = Action::Order {
-            services: vec![ServiceName(Service::CallForwardingBusy)],
+            services: vec![Service::CallForwardingBusy],
         };
         let (_, text) = only(&[order], &settings);
         assert!(text.find("forwardBusy") < text.find("DoNotDisturbEvent"));

@@ -9,7 +9,6 @@ mod file;
 
 pub use file::BROADSOFT;
 
-use crate::service::ServiceName;
 use serde::Deserialize;
 use sip::feature_event::Service;
 use std::collections::{BTreeMap, BTreeSet};
@@ -329,7 +328,7 @@ pub struct Body {
     /// How the whole state travels.
     pub full_state: Fact<FullStateForm>,
     /// The order of the services.
-    pub order: Fact<Vec<ServiceName>>,
+    pub order: Fact<Vec<Service>>,
     /// The multipart boundary.
     pub boundary: Fact<String>,
     /// Whether the boundary parameter is quoted.
@@ -378,7 +377,7 @@ where
     named
         .into_iter()
         .map(|(word, code)| {
-            crate::service::service_from_word(&word)
+            Service::from_key(&word)
                 .map(|service| (service, code))
                 .ok_or_else(|| serde::de::Error::custom(format!("unknown service `{word}`")))
         })

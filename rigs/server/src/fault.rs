@@ -17,8 +17,9 @@ pub use plan::{FaultId, LoadedFault};
 pub(crate) use plan::{FaultPlan, Subject};
 
 use crate::dialect::Device;
-use crate::service::{ServiceName, ServiceValue};
+use crate::service::ServiceValue;
 use serde::{Deserialize, Serialize};
+use sip::feature_event::Service;
 use sip::message::{Message, Method};
 
 /// Why a SUBSCRIBE or a NOTIFY is sent.
@@ -220,12 +221,12 @@ pub enum Action {
     /// Leaves services out of the NOTIFY, as if they were not assigned.
     OmitServices {
         /// Which.
-        services: Vec<ServiceName>,
+        services: Vec<Service>,
     },
     /// Sets the order of the documents. Services that are not named follow in the usual order.
     Order {
         /// The first ones.
-        services: Vec<ServiceName>,
+        services: Vec<Service>,
     },
     /// Quotes the boundary parameter.
     QuotedBoundary,

@@ -24,4 +24,4 @@ pub use fault::{Action, Fault, FaultError, FaultId, Purpose};
 pub use notify_spec::{NotifyContent, NotifyDialog, NotifySent, NotifySpec};
 pub use registrar::{Binding, ExpiresPolicy};
 pub use server::{AppServer, Lifetime, ServerConfig, SubscriptionView};
-pub use service::{Origin, ServiceName, ServiceState, ServiceValue};
+pub use service::{Origin, ServiceState, ServiceValue};

@@ -1,30 +1,10 @@
-//! The words for services in files and on the control interface, and the state that the server keeps of each.
+//! What the server keeps of each service of an account: its setting, whether it is assigned, who changed it last.
 //!
-//! The codec of the `as-feature-event` documents is `sip::feature_event`; here stand only the names that people write
-//! (`do-not-disturb`) and what an account's service remembers: its setting, whether it is assigned, who changed it last.
+//! The names of the services are `sip::service`, the documents are written in `body` and read by `sip::feature_event`.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sip::feature_event::{Service, Setting};
 use sip::time::Instant;
-
-/// The word for a service in files, such as `call-forwarding-busy`.
-#[must_use]
-pub const fn service_word(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "do-not-disturb",
-        Service::CallForwardingAlways => "call-forwarding-always",
-        Service::CallForwardingBusy => "call-forwarding-busy",
-        Service::CallForwardingNoAnswer => "call-forwarding-no-answer",
-    }
-}
-
-/// The service with this word.
-#[must_use]
-pub fn service_from_word(word: &str) -> Option<Service> {
-    Service::ALL
-        .into_iter()
-        .find(|service| service_word(*service) == word)
-}
 
 /// Who changed a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,41 +31,12 @@ pub struct ServiceState {
     pub changed_at: Instant,
 }
 
-/// A service that can be written in a file or sent as JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServiceName(pub Service);
-
-impl From<Service> for ServiceName {
-    fn from(service: Service) -> Self {
-        Self(service)
-    }
-}
-
-impl Serialize for ServiceName {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(service_word(self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for ServiceName {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        service_from_word(&word).map(Self).ok_or_else(|| {
-            let known: Vec<_> = Service::ALL.into_iter().map(service_word).collect();
-            serde::de::Error::custom(format!(
-                "unknown service `{word}`, expected one of {}",
-                known.join(", ")
-            ))
-        })
-    }
-}
-
 /// A setting that can be sent as JSON, together with its service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceValue {
     /// Which service.
-    pub service: ServiceName,
+    pub service: Service,
     /// On or off.
     pub active: bool,
     /// The number calls are forwarded to.
@@ -101,7 +52,7 @@ impl ServiceValue {
     #[must_use]
     pub fn new(service: Service, setting: &Setting) -> Self {
         Self {
-            service: ServiceName(service),
+            service,
             active: setting.active,
             number: setting.number.clone(),
             rings: setting.rings,
@@ -115,6 +66,7 @@ impl ServiceValue {
             active: self.active,
             number: self.number.clone(),
             rings: self.rings,
+            agent: None,
         }
     }
 }

@@ -17,13 +17,14 @@ pub(crate) const NAMESPACE: &str = "http://schema.broadsoft.com/xsi";
 /// A document longer than this is not read.
 const LONGEST: usize = 64 * 1024;
 
-/// The name of a service in paths and as the root element.
+/// The name of a service in paths and as the root element; empty for one that the portal does not offer.
 pub(crate) const fn name(service: Service) -> &'static str {
     match service {
         Service::DoNotDisturb => "DoNotDisturb",
         Service::CallForwardingAlways => "CallForwardingAlways",
         Service::CallForwardingBusy => "CallForwardingBusy",
         Service::CallForwardingNoAnswer => "CallForwardingNoAnswer",
+        _ => "",
     }
 }
 
@@ -210,6 +211,7 @@ mod tests {
             active: true,
             number: Some("+49<&>".to_owned()),
             rings: Some(4),
+            agent: None,
         };
         let service = Service::CallForwardingNoAnswer;
         let wish = parse(service, document(service, &setting).as_bytes());

@@ -11,6 +11,7 @@ mod multipart;
 mod notification;
 mod print;
 
+pub use crate::service::{Service, Setting};
 pub use notification::{Notification, Unread};
 pub use print::{Declaration, IdleNumber, PartHeaders, Style};
 
@@ -27,67 +28,23 @@ pub const NAMESPACE: &str = "http://www.ecma-international.org/standards/ecma-32
 pub const NAMESPACE_WITHOUT_HYPHEN: &str =
     "http://www.ecmainternational.org/standards/ecma-323/csta/ed3";
 
-/// A service whose state is synchronised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Service {
-    /// DND
-    DoNotDisturb,
-    /// CFA
-    CallForwardingAlways,
-    /// CFB
-    CallForwardingBusy,
-    /// CFNA
-    CallForwardingNoAnswer,
-}
-
-impl Service {
-    /// All services, in the usual order of the parts.
-    pub const ALL: [Self; 4] = [
-        Self::DoNotDisturb,
-        Self::CallForwardingAlways,
-        Self::CallForwardingBusy,
-        Self::CallForwardingNoAnswer,
-    ];
-
-    /// The value of `forwardingType`; `None` for Do Not Disturb.
-    #[must_use]
-    pub const fn forwarding_type(self) -> Option<&'static str> {
-        match self {
-            Self::DoNotDisturb => None,
-            Self::CallForwardingAlways => Some("forwardImmediate"),
-            Self::CallForwardingBusy => Some("forwardBusy"),
-            Self::CallForwardingNoAnswer => Some("forwardNoAns"),
-        }
-    }
-
-    /// The service with this `forwardingType`.
-    #[must_use]
-    pub fn from_forwarding_type(text: &str) -> Option<Self> {
-        let named = |service: &Self| service.forwarding_type() == Some(text);
-        Self::ALL.into_iter().find(named)
+/// The value of `forwardingType`; `None` for a service that forwards nothing.
+#[must_use]
+pub const fn forwarding_type(service: Service) -> Option<&'static str> {
+    match service {
+        Service::CallForwardingAlways => Some("forwardImmediate"),
+        Service::CallForwardingBusy => Some("forwardBusy"),
+        Service::CallForwardingNoAnswer => Some("forwardNoAns"),
+        _ => None,
     }
 }
 
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::DoNotDisturb => "Do Not Disturb",
-            Self::CallForwardingAlways => "call forwarding always",
-            Self::CallForwardingBusy => "call forwarding when busy",
-            Self::CallForwardingNoAnswer => "call forwarding on no answer",
-        })
-    }
-}
-
-/// The state of one service, or the wish for one.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Setting {
-    /// On or off.
-    pub active: bool,
-    /// Where calls go; `None` when nothing usable was said.
-    pub number: Option<String>,
-    /// How often it rings before call forwarding on no answer.
-    pub rings: Option<u32>,
+/// The service with this `forwardingType`.
+#[must_use]
+pub fn from_forwarding_type(text: &str) -> Option<Service> {
+    Service::CALL
+        .into_iter()
+        .find(|service| forwarding_type(*service) == Some(text))
 }
 
 /// What the `device` element holds. Both sides may fill it as they like and must not use it.
@@ -273,7 +230,7 @@ impl Names {
             return Ok((device, Service::DoNotDisturb, setting));
         };
         let kind = required(root, "forwardingType")?.text.trim();
-        let service = Service::from_forwarding_type(kind).ok_or_else(|| BodyError::Value {
+        let service = from_forwarding_type(kind).ok_or_else(|| BodyError::Value {
             element: "forwardingType",
             value: kind.to_owned(),
         })?;
@@ -284,6 +241,7 @@ impl Names {
             active,
             number: number.map(str::to_owned),
             rings: read_rings(root, oddities),
+            agent: None,
         };
         Ok((device, service, setting))
     }
@@ -372,6 +330,7 @@ mod tests {
                 active: true,
                 number: Some("2424".to_owned()),
                 rings: Some(3),
+                agent: None,
             }
         );
     }

@@ -22,7 +22,7 @@ const URI_NAME: &str = "[A-Za-z0-9.!*_+'~-]{1,12}";
 const TOKEN: &str = "[A-Za-z0-9.!%*_+`'~-]{1,12}";
 
 fn service() -> impl Strategy<Value = Service> {
-    prop::sample::select(Service::ALL.to_vec())
+    prop::sample::select(Service::CALL.to_vec())
 }
 
 fn device() -> impl Strategy<Value = Device> {
@@ -42,6 +42,7 @@ fn setting(service: Service) -> impl Strategy<Value = Setting> {
             active,
             number: number.filter(|_| service != Service::DoNotDisturb),
             rings: rings.filter(|_| service == Service::CallForwardingNoAnswer),
+            agent: None,
         }
     })
 }

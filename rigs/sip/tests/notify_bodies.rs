@@ -24,6 +24,7 @@ fn setting(active: bool, number: Option<&str>, rings: Option<u32>) -> Setting {
         active,
         number: number.map(str::to_owned),
         rings,
+        agent: None,
     }
 }
 

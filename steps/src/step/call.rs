@@ -2,7 +2,6 @@
 
 use super::setting;
 use crate::scene::Miss;
-use crate::vocabulary;
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::when;
@@ -17,7 +16,7 @@ async fn dials_code(
     world
         .perform(step, move |scene| {
             let wish = setting(&wish)?;
-            let service = vocabulary::wire_service(wish.0.service);
+            let service = wish.0.service;
             let number = wish.0.number.clone();
             let code = scene.server(|server, _| {
                 server

@@ -2,14 +2,13 @@
 
 use super::{number, setting};
 use crate::scene::Miss;
-use crate::vocabulary;
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, when};
 use evidence::message::Method;
+use server::ServiceValue;
 use server::dialect::Device;
 use server::fault::{Action, Fault, Purpose};
-use server::{ServiceName, ServiceValue};
 use sip::feature_event::{Service, Setting};
 
 fn on_subscribe(action: Action) -> Fault {
@@ -23,11 +22,12 @@ async fn contradicts(world: &mut World, step: &Step, value: String) -> Result<()
     world
         .perform(step, move |scene| {
             let wanted = setting(&value)?;
-            let service = vocabulary::wire_service(wanted.0.service);
+            let service = wanted.0.service;
             let kept = Setting {
                 active: wanted.0.active,
                 number: wanted.0.number.clone(),
                 rings: wanted.0.rings,
+                agent: None,
             };
             let values = vec![ServiceValue::new(service, &kept)];
             let words = format!("the server keeps {wanted} whatever it is asked");
@@ -66,13 +66,13 @@ async fn withholds(world: &mut World, step: &Step) -> Result<(), Miss> {
 async fn part_order(world: &mut World, step: &Step, order: String) -> Result<(), Miss> {
     world
         .perform(step, move |scene| {
-            let services: Result<Vec<ServiceName>, Miss> = order
+            let services: Result<Vec<Service>, Miss> = order
                 .split(", ")
                 .map(|name| match name {
-                    "DND" => Ok(ServiceName(Service::DoNotDisturb)),
-                    "CFA" => Ok(ServiceName(Service::CallForwardingAlways)),
-                    "CFB" => Ok(ServiceName(Service::CallForwardingBusy)),
-                    "CFNA" => Ok(ServiceName(Service::CallForwardingNoAnswer)),
+                    "DND" => Ok(Service::DoNotDisturb),
+                    "CFA" => Ok(Service::CallForwardingAlways),
+                    "CFB" => Ok(Service::CallForwardingBusy),
+                    "CFNA" => Ok(Service::CallForwardingNoAnswer),
                     other => Err(Miss::Rig(format!("`{other}` is no service"))),
                 })
                 .collect();

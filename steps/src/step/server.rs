@@ -80,7 +80,7 @@ fn stored(
     user: &str,
     wanted: &Setting,
 ) -> Result<(sip::feature_event::Service, sip::feature_event::Setting), Miss> {
-    let service = vocabulary::wire_service(wanted.0.service);
+    let service = wanted.0.service;
     let before = scene.server(|server, _| server.service(user, service).cloned())?;
     let before =
         before.ok_or_else(|| Miss::Rig(format!("the server has no such service for {user}")))?;
@@ -109,7 +109,7 @@ async fn server_has(
             } else {
                 seconds(&limit)?
             };
-            let service = vocabulary::wire_service(wanted.0.service);
+            let service = wanted.0.service;
             let deadline = scene.stimulus.at + limit;
             loop {
                 let kept =

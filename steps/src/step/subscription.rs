@@ -12,6 +12,7 @@ use evidence::record::{Direction, Fate, Record};
 use server::NotifySpec;
 use sip::time::Instant;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long a base may take from power to a synchronised handset, where a step does not say.
@@ -114,7 +115,7 @@ async fn asks_for(
             let mut asked = Vec::new();
             let found = scene.await_record(mark, limit, |record| {
                 let request = sight::request_from_base(record, &Method::Subscribe);
-                let Some(intent) = request.as_ref().and_then(sight::asked) else {
+                let Some(intent) = request.as_deref().and_then(sight::asked) else {
                     return false;
                 };
                 let agrees = wanted.is_met_by(&intent);
@@ -295,7 +296,7 @@ fn initial_subscribes(records: &[Record], user: &str) -> usize {
 }
 
 /// The SUBSCRIBEs of a user, each once however often it was retransmitted.
-fn distinct_subscribes(records: &[Record], user: &str) -> Vec<Message> {
+fn distinct_subscribes(records: &[Record], user: &str) -> Vec<Arc<Message>> {
     let mut by_branch = BTreeMap::new();
     for record in records {
         if let Some(request) = sight::request_from_base(record, &Method::Subscribe)
@@ -373,7 +374,7 @@ async fn sends_copies(
             let wanted = number::<usize>(&times)?;
             let start = scene.stimulus;
             let records = scene.run_until(start, seconds(&limit)?)?;
-            let subscribes: Vec<Message> = records
+            let subscribes: Vec<Arc<Message>> = records
                 .iter()
                 .filter_map(|record| sight::request_from_base(record, &Method::Subscribe))
                 .collect();

@@ -8,7 +8,7 @@ use crate::lab::LONGEST_WAIT;
 use crate::profile::Profile;
 use crate::rig::{HandsetFace, Rig, Secret};
 use crate::web::{self, Driver};
-use evidence::record::{Intent, Observation, Screen};
+use evidence::record::{Intent, KeyEffect, Observation, Screen};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,7 @@ impl Bench {
         &mut self,
         ipui: &str,
         keys: &[&str],
+        effect: KeyEffect,
         intent: Option<Intent>,
     ) -> Result<Screen, RigError> {
         match self.rig.face {
@@ -43,11 +44,14 @@ impl Bench {
         }
         let last = keys.len().saturating_sub(1);
         for (index, key) in keys.iter().enumerate() {
-            self.record(Observation::Key {
+            let unit = self.unit.clone();
+            let observation = Observation::Key {
                 handset: ipui.to_owned(),
                 key: (*key).to_owned(),
+                effect,
                 intent: intent.clone().filter(|_| index == last),
-            });
+            };
+            self.record_of(&unit, observation);
         }
         match self.rig.face {
             HandsetFace::Console => {

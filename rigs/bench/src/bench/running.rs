@@ -6,7 +6,8 @@ use crate::console::{self, display};
 use crate::error::RigError;
 use crate::lab::{Indication, LONGEST_WAIT, Observed, Party};
 use crate::web;
-use evidence::record::{Fate, Observation, Screen};
+use evidence::log::Stamp;
+use evidence::record::{Fate, Observation, PowerChange, Screen, Unit};
 use sip::time::Instant;
 use std::time::Duration;
 
@@ -66,7 +67,8 @@ impl Bench {
                 if sip.fate == Fate::Sent {
                     self.sip_messages += 1;
                 }
-                self.append(at, wall, Observation::Sip(sip));
+                let stamp = Stamp::at(at.as_micros()).on_wall(wall).by(&self.unit);
+                self.append(stamp, Observation::Sip(sip));
             }
             Indication::Console(bytes) => {
                 if let Some(console) = &mut self.console {
@@ -100,10 +102,11 @@ impl Bench {
                     status,
                     document,
                 };
-                self.append(at, wall, observation);
+                let stamp = Stamp::at(at.as_micros()).on_wall(wall).by(&self.unit);
+                self.append(stamp, observation);
             }
             Indication::BaseEnded if self.ending => {
-                self.note("base stopped: it ended as it was asked");
+                self.power_changed(PowerChange::Ended);
                 self.ended = true;
             }
             Indication::BaseEnded => {
@@ -152,7 +155,8 @@ impl Bench {
                 }
             }
             console::Indication::Text { direction, text } => {
-                self.record(Observation::Console { direction, text });
+                let unit = self.unit.clone();
+                self.record_of(&unit, Observation::Console { direction, text });
             }
         }
         Ok(())
@@ -184,29 +188,43 @@ impl Bench {
                 direction,
                 line,
                 body,
-            } => self.record(Observation::Web {
-                direction,
-                line,
-                body,
-            }),
+            } => {
+                let unit = self.unit.clone();
+                let observation = Observation::Web {
+                    direction,
+                    line,
+                    body,
+                };
+                self.record_of(&unit, observation);
+            }
         }
         Ok(())
     }
 
     pub(super) fn saw(&mut self, screen: Screen) {
-        self.record(Observation::Screen(screen.clone()));
+        let unit = self.unit.clone();
+        self.record_of(&unit, Observation::Screen(screen.clone()));
         self.screens.insert(screen.handset.clone(), screen);
     }
 
+    /// Records what belongs to the whole scenario.
     pub(super) fn record(&mut self, observation: Observation) {
-        self.append(self.lab.now(), self.lab.wall(), observation);
+        self.append(self.stamp(), observation);
     }
 
-    fn append(&mut self, at: Instant, wall: Option<u64>, observation: Observation) {
-        let at = at.as_micros();
-        let record = self.log.append(at, wall, observation);
+    /// Records what a unit did, showed or was told.
+    pub(super) fn record_of(&mut self, unit: &Unit, observation: Observation) {
+        self.append(self.stamp().by(unit), observation);
+    }
+
+    pub(super) fn stamp(&self) -> Stamp {
+        Stamp::at(self.lab.now().as_micros()).on_wall(self.lab.wall())
+    }
+
+    fn append(&mut self, stamp: Stamp, observation: Observation) {
+        let record = self.log.append(stamp.clone(), observation);
         for finding in self.monitor.observe(record) {
-            self.log.append(at, wall, finding.to_observation());
+            self.log.append(stamp.clone(), finding.to_observation());
             self.findings.push(finding);
         }
     }

@@ -2,10 +2,7 @@
 //! source, and then the conventions that the instruments need, compiled once.
 
 use super::schema::{self, Kind};
-use super::{
-    Claim, Console, Display, DisplayBlock, Keys, Menu, Pointers, Profile, SERVICES, Web,
-    service_word,
-};
+use super::{Claim, Console, Display, DisplayBlock, Keys, Menu, Pointers, Profile, Web};
 use crate::document::{FileError, describe, texts, unknown_key};
 use evidence::record::{ClaimStatus, Service};
 use regex::Regex;
@@ -216,14 +213,12 @@ impl<'t> Reader<'t> {
         key: impl Fn(&str) -> String,
         read: impl Fn(&str) -> Result<T, FileError>,
     ) -> Result<BTreeMap<Service, T>, FileError> {
-        let claimed = SERVICES.into_iter().filter(|service| {
-            let claim = self
-                .claims
-                .get(&format!("services.{}", service_word(*service)));
+        let claimed = Service::CALL.into_iter().filter(|service| {
+            let claim = self.claims.get(&format!("services.{}", service.key()));
             claim.is_some_and(|claim| claim.status != ClaimStatus::No && claim.value == "yes")
         });
         claimed
-            .map(|service| Ok((service, read(&key(service_word(service)))?)))
+            .map(|service| Ok((service, read(&key(service.key()))?)))
             .collect()
     }
 

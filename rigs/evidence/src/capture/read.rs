@@ -2,8 +2,8 @@
 
 use super::CaptureError;
 use super::stream::Stream;
-use crate::log::Log;
-use crate::record::{Direction, Fate, Observation, Sip};
+use crate::log::{Log, Stamp};
+use crate::record::{Direction, Fate, Observation, Parsed, Sip, Unit};
 use etherparse::defrag::IpDefragPool;
 use etherparse::{IpNumber, NetSlice, SlicedPacket, TransportSlice, UdpSlice};
 use pcap_file::pcap::PcapReader;
@@ -240,8 +240,10 @@ impl Reading {
             transport: transport.to_owned(),
             source,
             destination,
-            bytes,
+            bytes: bytes.into(),
+            parsed: Parsed::default(),
         };
-        self.log.append(at, Some(wall), Observation::Sip(sip));
+        let stamp = Stamp::at(at).on_wall(Some(wall)).by(&Unit::default());
+        self.log.append(stamp, Observation::Sip(sip));
     }
 }

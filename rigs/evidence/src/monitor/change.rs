@@ -6,7 +6,6 @@
 //! SUB-03 else.
 
 use super::menu::{SCREENS, tell_wrong};
-use super::patterns::title;
 use super::registration::user_of;
 use super::report::Need;
 use super::rule::{Deadlines, Moment, Rule, SECOND, TIMER_F, Tell, clock, span};
@@ -213,7 +212,7 @@ impl OneChangeOneSubscribe {
                 let text = format!(
                     "{} asked for {} {} at {}, but no SUBSCRIBE carried it to the server within {}",
                     user_of(scene, wish.line),
-                    title(wish.intent.service),
+                    wish.intent.service.title(),
                     if wish.intent.active { "on" } else { "off" },
                     clock(wish.at),
                     span(PROMPT)
@@ -362,7 +361,7 @@ impl Rule for Document {
                 let asked = wish.map_or_else(String::new, |wish| {
                     format!(
                         ", for the change of {} at {}",
-                        title(wish.intent.service),
+                        wish.intent.service.title(),
                         clock(wish.at)
                     )
                 });

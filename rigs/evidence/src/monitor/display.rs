@@ -27,11 +27,11 @@
 //! Stale means that it still shows what it showed before that NOTIFY.
 
 use super::notice::{Due, Notice, Refusal};
-use super::patterns::{Patterns, Shown, title};
+use super::patterns::{Patterns, Shown};
 use super::rule::{DISPLAY, Moment, clock};
 use super::scene::Scene;
 use crate::body::Told;
-use crate::record::{Intent, Screen, Service, View};
+use crate::record::{Intent, KeyEffect, Screen, Service, View};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far back a wrong screen is explained, in requests that reached the base.
@@ -138,14 +138,16 @@ impl Displays {
         self.shown.clear();
     }
 
-    pub(super) fn press(&mut self, handset: &str, key: &str, saves: bool) {
+    pub(super) fn press(&mut self, handset: &str, effect: KeyEffect) {
         self.worked.insert(handset.to_owned());
-        let edits = matches!(key, "left" | "right" | "clear" | "*" | "#")
-            || key.bytes().all(|byte| byte.is_ascii_digit());
-        if saves {
-            self.edited.remove(handset);
-        } else if edits {
-            self.edited.insert(handset.to_owned());
+        match effect {
+            KeyEffect::Save => {
+                self.edited.remove(handset);
+            }
+            KeyEffect::Edit => {
+                self.edited.insert(handset.to_owned());
+            }
+            KeyEffect::Dial | KeyEffect::Talk | KeyEffect::Walk => {}
         }
     }
 
@@ -474,7 +476,7 @@ impl Scene {
         let text = format!(
             "the {what} of handset {} must show {} {} since the NOTIFY answered at {}, but at {} it shows {}{}",
             place.0,
-            title(place.1),
+            place.1.title(),
             describe(
                 owed.active == Some(true),
                 owed.number.as_deref(),

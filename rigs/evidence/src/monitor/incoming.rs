@@ -8,6 +8,7 @@ use super::traffic::{Arrival, Purpose, Reply, user};
 use super::wire::key;
 use crate::body::{Device, Reading};
 use crate::record::Sip;
+use bytes::Bytes;
 use sip::message::{Message, Method};
 
 impl Scene {
@@ -52,7 +53,7 @@ impl Scene {
             message,
             copies: Vec::new(),
             replies: Vec::new(),
-            first_reply: Vec::new(),
+            first_reply: Bytes::new(),
             boot: self.boot,
             notice,
         });

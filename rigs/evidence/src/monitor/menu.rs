@@ -111,7 +111,7 @@ impl NobodyElsesScreen {
                 let text = format!(
                     "handset {} follows no server, but {} changed on its screen at {}, as another account was told at {}",
                     screen.handset,
-                    super::patterns::title(*service),
+                    service.title(),
                     clock(scene.now),
                     clock(culprit.at)
                 );

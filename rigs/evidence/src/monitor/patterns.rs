@@ -5,14 +5,6 @@ use regex::Regex;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-/// All services, in the order of the catalogue's words.
-pub(super) const SERVICES: [Service; 4] = [
-    Service::DoNotDisturb,
-    Service::CallForwardingAlways,
-    Service::CallForwardingBusy,
-    Service::CallForwardingNoAnswer,
-];
-
 /// What one display says of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shown {
@@ -45,8 +37,8 @@ impl Patterns {
             rings: regex("display.menu.rings"),
             ..Self::default()
         };
-        for service in SERVICES {
-            let word = word(service);
+        for service in Service::CALL {
+            let word = service.key();
             if let Some(pattern) = regex(&format!("display.idle.{word}")) {
                 patterns.idle.insert(service, pattern);
             }
@@ -111,26 +103,6 @@ impl Patterns {
             rings: find(&self.rings, "rings").and_then(|rings| rings.parse().ok()),
         };
         Some((service, shown))
-    }
-}
-
-/// The word of a service in claims.
-pub(super) const fn word(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "do-not-disturb",
-        Service::CallForwardingAlways => "call-forwarding-always",
-        Service::CallForwardingBusy => "call-forwarding-busy",
-        Service::CallForwardingNoAnswer => "call-forwarding-no-answer",
-    }
-}
-
-/// The name of a service in findings.
-pub(super) const fn title(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "Do Not Disturb",
-        Service::CallForwardingAlways => "call forwarding always",
-        Service::CallForwardingBusy => "call forwarding busy",
-        Service::CallForwardingNoAnswer => "call forwarding no answer",
     }
 }
 

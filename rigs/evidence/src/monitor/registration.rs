@@ -451,7 +451,7 @@ impl SwitchedOffIsSilent {
             }
             let text = format!(
                 "without synchronisation {} must work locally: the user asked for {} at {}, but handset {} shows {} at {}",
-                super::patterns::title(*service),
+                service.title(),
                 on_or_off(active),
                 clock(at),
                 screen.handset,

@@ -1,8 +1,7 @@
 //! What the monitor knows at a point in time: accounts, traffic, subscriptions, wishes and what displays owe.
 //!
 //! It is built from records alone and judges nothing except whether a display agrees with the last accepted NOTIFY.
-//! Rules read it. A `base restarted` note clears what a base forgets with its power; a `base stopped` note does the
-//! same and excuses silence until the restart.
+//! Rules read it. A base that is switched on again has forgotten what it keeps in memory; one that is off may be silent.
 
 use super::dialog::Subscription;
 use super::display::{Check, Displays, Unsynced};
@@ -11,7 +10,7 @@ use super::rule::Moment;
 use super::traffic::{Arrival, Request};
 use super::wish::Wish;
 use crate::provisioning::{Account, Provisioning};
-use crate::record::{ClaimStatus, Intent, Observation, Record, Service};
+use crate::record::{ClaimStatus, Intent, KeyEffect, Observation, PowerChange, Record, Service};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account as it is seen on the wire: one address-of-record, one or more handsets.
@@ -67,6 +66,8 @@ pub(super) struct Scene {
     pub(super) boot: u32,
     /// The base is switched off.
     pub(super) down: bool,
+    /// Its power was seen to change.
+    powered: bool,
     /// The base has sent SIP since its boot.
     pub(super) spoken: bool,
     pub(super) available: BTreeSet<Need>,
@@ -107,18 +108,11 @@ impl Scene {
             }
             Observation::Key {
                 handset,
-                key,
+                effect,
                 intent,
-            } => self.take_key(handset, key, intent.as_ref(), moments),
-            Observation::Note { text } => {
-                if text.starts_with("base restarted") {
-                    self.down = false;
-                    self.reboot(moments);
-                } else if text.starts_with("base stopped") {
-                    self.down = true;
-                    self.reboot(moments);
-                }
-            }
+                ..
+            } => self.take_key(handset, *effect, intent.as_ref(), moments),
+            Observation::Power { change } => self.take_power(*change, moments),
             Observation::Provisioning {
                 status, document, ..
             } => {
@@ -137,6 +131,8 @@ impl Scene {
             Observation::Console { .. }
             | Observation::Fault { .. }
             | Observation::Finding { .. }
+            | Observation::Note { .. }
+            | Observation::ScenarioEnd
             | Observation::Step { .. }
             | Observation::Web { .. } => {}
         }
@@ -202,6 +198,24 @@ impl Scene {
         });
         self.users.insert(user.to_owned(), place);
         place
+    }
+
+    /// A base of which nothing was seen before has nothing to forget.
+    fn take_power(&mut self, change: PowerChange, moments: &mut Vec<Moment>) {
+        match change {
+            PowerChange::On => {
+                self.down = false;
+                if self.powered || self.spoken || !self.lines.is_empty() {
+                    self.reboot(moments);
+                }
+                self.powered = true;
+            }
+            PowerChange::Ended | PowerChange::Off => {
+                self.down = true;
+                self.powered = true;
+                self.reboot(moments);
+            }
+        }
     }
 
     fn reboot(&mut self, moments: &mut Vec<Moment>) {
@@ -304,13 +318,13 @@ impl Scene {
     fn take_key(
         &mut self,
         handset: &str,
-        key: &str,
+        effect: KeyEffect,
         intent: Option<&Intent>,
         moments: &mut Vec<Moment>,
     ) {
-        self.displays.press(handset, key, intent.is_some());
+        self.displays.press(handset, effect);
         self.pressed.insert(handset.to_owned(), self.now);
-        if key == "talk" {
+        if effect == KeyEffect::Talk {
             self.dialled.insert(handset.to_owned(), self.now);
         }
         let Some(intent) = intent else { return };

@@ -4,6 +4,7 @@
 
 use super::notice::Notice;
 use crate::body::Reading;
+use bytes::Bytes;
 use sip::message::{Message, Method};
 use std::net::SocketAddr;
 
@@ -93,7 +94,7 @@ pub(super) struct Arrival {
     pub(super) copies: Vec<(u64, u64)>,
     pub(super) replies: Vec<Reply>,
     /// The bytes of the first final response.
-    pub(super) first_reply: Vec<u8>,
+    pub(super) first_reply: Bytes,
     /// The boot of the base in which it arrived.
     pub(super) boot: u32,
     /// Set on a NOTIFY.

@@ -7,7 +7,6 @@ use super::traffic::{Answer, Copy, Feature, Purpose, Replaced, Request, digest, 
 use crate::body::{Asked, Reading};
 use crate::monitor::report::Need;
 use crate::record::{Direction, Fate, Sip};
-use bytes::Bytes;
 use sip::message::{Message, Method};
 
 /// Responses that end a subscription when they answer a SUBSCRIBE within it (RFC 6665 §4.1.2.2).
@@ -27,7 +26,7 @@ impl Scene {
         };
         self.available.insert(Need::Sip);
         self.spoken |= outward;
-        let Ok(message) = Message::parse(Bytes::copy_from_slice(&sip.bytes)) else {
+        let Some(message) = sip.message().map(|message| Message::clone(message)) else {
             return;
         };
         match (outward, message.status()) {

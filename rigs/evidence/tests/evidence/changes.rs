@@ -1,6 +1,7 @@
 //! CHG-01 to CHG-04, CHG-06, CHG-09.
 
 use crate::stage::{ANNA, Ask, Stage, cf, dnd, set_cf, set_dnd};
+use evidence::log::Stamp;
 use evidence::record::Service::{
     CallForwardingAlways, CallForwardingBusy, CallForwardingNoAnswer, DoNotDisturb,
 };
@@ -245,7 +246,7 @@ fn a_captured_log_does_not_blame_changes_on_the_base() {
     let mut log = evidence::log::Log::new();
     for record in stage.log.records() {
         if matches!(record.observation, evidence::record::Observation::Sip(_)) {
-            log.append(record.at, None, record.observation.clone());
+            log.append(Stamp::of(record), record.observation.clone());
         }
     }
     stage.log = log;

@@ -1,7 +1,7 @@
 //! The log in memory and in its file.
 
 use crate::stage::Stage;
-use evidence::log::{Log, LogError};
+use evidence::log::{Log, LogError, Stamp};
 use evidence::record::Observation;
 use std::io::Write as _;
 
@@ -17,7 +17,10 @@ fn a_log_comes_back_from_its_file_as_it_was() {
     let path = folder.path().join("evidence.jsonl");
     let mut log = Log::create(&path).unwrap();
     for record in Stage::synced().log.records() {
-        log.append(record.at, Some(record.at), record.observation.clone());
+        log.append(
+            Stamp::of(record).on_wall(Some(record.at)),
+            record.observation.clone(),
+        );
     }
     assert!(log.failure().is_none());
     let again = Log::load(&path).unwrap();
@@ -31,8 +34,8 @@ fn every_record_is_in_the_file_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("evidence.jsonl");
     let mut log = Log::create(&path).unwrap();
-    log.append(1, None, note("one"));
-    log.append(2, None, note("two"));
+    log.append(Stamp::at(1), note("one"));
+    log.append(Stamp::at(2), note("two"));
     assert_eq!(Log::load(&path).unwrap().records().len(), 2);
 }
 
@@ -41,7 +44,7 @@ fn a_log_that_was_cut_short_is_read_to_its_last_record() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("evidence.jsonl");
     let mut log = Log::create(&path).unwrap();
-    log.append(1, None, note("one"));
+    log.append(Stamp::at(1), note("one"));
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .open(&path)

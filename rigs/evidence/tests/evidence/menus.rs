@@ -2,6 +2,7 @@
 
 use crate::stage::{ANNA, Ask, BEN, Stage, cf, dnd, set_dnd};
 use evidence::monitor::Judgement;
+use evidence::record::PowerChange;
 use evidence::record::Service::DoNotDisturb;
 
 /// DND was switched on at the server, and the base has said 200.
@@ -138,7 +139,7 @@ fn a_handset_without_synchronisation_stays_as_it_is() {
 #[test]
 fn without_a_live_subscription_nothing_is_owed() {
     let mut stage = told();
-    stage.note("base restarted");
+    stage.power(PowerChange::On);
     stage.wait(5_000).idle(ANNA, &[]);
     stage.breaks(&[]);
 }

@@ -1,8 +1,9 @@
 //! What a bad network does is not the base's fault: loss, doubling, overtaking, partition.
 
 use crate::stage::{ANNA, Ask, Stage, dnd, set_dnd};
+use evidence::log::Stamp;
 use evidence::monitor::Monitor;
-use evidence::record::{Direction, Fate, Observation, Record, Service::DoNotDisturb};
+use evidence::record::{Direction, Fate, Observation, Record, Service::DoNotDisturb, Unit};
 
 /// A day in the life of a handset.
 fn ordinary() -> Stage {
@@ -50,7 +51,7 @@ fn answers_that_come_twice_change_nothing() {
         .collect();
     let mut log = evidence::log::Log::new();
     for record in doubled {
-        log.append(record.at, None, record.observation);
+        log.append(Stamp::of(&record), record.observation);
     }
     stage.log = log;
     stage.breaks(&[]);
@@ -67,11 +68,14 @@ fn what_was_sent_to_the_base_and_lost_does_not_count() {
     };
     let mut log = evidence::log::Log::new();
     for record in &stage.log.records()[..last] {
-        log.append(record.at, None, record.observation.clone());
+        log.append(Stamp::of(&record), record.observation.clone());
     }
     for fate in [Fate::Sent, Fate::Dropped] {
         sip.fate = fate;
-        log.append(stage.at, None, Observation::Sip(sip.clone()));
+        log.append(
+            Stamp::at(stage.at).by(&Unit::default()),
+            Observation::Sip(sip.clone()),
+        );
     }
     stage.log = log;
     stage.wait(5_000).breaks(&[]);

@@ -2,6 +2,7 @@
 
 use crate::stage::{ACTIVE, ANNA, Ask, EVENT, Stage, TYPE, dnd};
 use evidence::monitor::Judgement;
+use evidence::record::PowerChange;
 
 /// The NOTIFY has overtaken the answer to the SUBSCRIBE.
 fn early() -> Stage {
@@ -63,7 +64,7 @@ fn a_late_or_bad_or_missing_answer_is_found() {
 fn a_base_without_power_owes_no_answer() {
     let mut stage = Stage::synced();
     stage.notify("1001", &dnd(true));
-    stage.note("base stopped: power cut");
+    stage.power(PowerChange::Off);
     stage.wait(100).notify("1001", &dnd(false));
     stage.wait(60_000).breaks(&[]);
 }

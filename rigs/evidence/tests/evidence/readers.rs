@@ -2,10 +2,10 @@
 
 use evidence::body::{CONTENT_TYPE, Reading};
 use evidence::capture::{Base, read, to_pcapng};
-use evidence::log::Log;
+use evidence::log::{Log, Stamp};
 use evidence::monitor::Monitor;
 use evidence::provisioning::Provisioning;
-use evidence::record::{Direction, Fate, Observation, Sip};
+use evidence::record::{Direction, Fate, Observation, Parsed, Sip};
 use evidence::xml::Element;
 use proptest::prelude::*;
 use std::path::Path;
@@ -121,9 +121,9 @@ proptest! {
                 transport: "UDP".to_owned(),
                 source: "127.0.0.1:5060".parse().unwrap(),
                 destination: "127.0.0.2:5060".parse().unwrap(),
-                bytes: text.into_bytes(),
+                bytes: text.into_bytes().into(), parsed: Parsed::default(),
             };
-            monitor.observe(log.append(at, None, Observation::Sip(sip)));
+            monitor.observe(log.append(Stamp::at(at), Observation::Sip(sip)));
         }
         monitor.finish(at);
     }

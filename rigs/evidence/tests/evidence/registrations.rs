@@ -2,6 +2,7 @@
 
 use crate::stage::{ANNA, Ask, BEN, Stage, dnd, set_dnd};
 use evidence::monitor::Judgement;
+use evidence::record::PowerChange;
 use evidence::record::Service::DoNotDisturb;
 
 #[test]
@@ -48,9 +49,9 @@ fn a_registration_that_runs_out_is_found() {
 #[test]
 fn a_restart_allows_a_new_call_id() {
     let mut stage = Stage::synced();
-    stage.note("base stopped: power cut");
+    stage.power(PowerChange::Off);
     stage.wait(4_000_000);
-    stage.note("base restarted");
+    stage.power(PowerChange::On);
     stage.provision(&[(ANNA, "1001", Some(true)), (BEN, "1002", Some(true))]);
     stage.request(&Ask {
         call: "reg2",

@@ -1,9 +1,10 @@
 //! Builds logs out of short SIP texts: a base with two handsets, Anna (1001) and Ben (1002), and its server.
 
-use evidence::log::Log;
+use evidence::log::{Log, Stamp};
 use evidence::monitor::{Judgement, Monitor, RuleReport};
 use evidence::record::{
-    ClaimStatus, Direction, Fate, Intent, Observation, Screen, Service, Sip, View,
+    ClaimStatus, Direction, Fate, Intent, KeyEffect, Observation, Parsed, PowerChange, Screen,
+    Service, Sip, Unit, View,
 };
 use std::collections::BTreeSet;
 
@@ -112,18 +113,13 @@ impl Stage {
     }
 
     pub(crate) fn record(&mut self, observation: Observation) -> u64 {
-        self.log.append(self.at, None, observation).seq
+        let stamp = Stamp::at(self.at).by(&Unit::default());
+        self.log.append(stamp, observation).seq
     }
 
     pub(crate) fn wait(&mut self, milliseconds: u64) -> &mut Self {
         self.at += milliseconds * 1000;
         self
-    }
-
-    pub(crate) fn note(&mut self, text: &str) {
-        self.record(Observation::Note {
-            text: text.to_owned(),
-        });
     }
 
     pub(crate) fn provision(&mut self, accounts: &[(&str, &str, Option<bool>)]) {
@@ -165,7 +161,9 @@ impl Stage {
             bytes: text
                 .replace("\r\n", "\n")
                 .replace('\n', "\r\n")
-                .into_bytes(),
+                .into_bytes()
+                .into(),
+            parsed: Parsed::default(),
         }))
     }
 
@@ -371,19 +369,32 @@ impl Stage {
         self.record(Observation::Key {
             handset: handset.to_owned(),
             key: "soft-right".to_owned(),
+            effect: KeyEffect::Save,
             intent: Some(Intent {
                 service,
                 active,
                 number: number.map(str::to_owned),
                 rings,
+                agent: None,
             }),
         })
     }
 
+    pub(crate) fn power(&mut self, change: PowerChange) -> u64 {
+        self.record(Observation::Power { change })
+    }
+
     pub(crate) fn key(&mut self, handset: &str, key: &str) {
+        let effect = match key {
+            "talk" => KeyEffect::Talk,
+            "left" | "right" | "clear" => KeyEffect::Edit,
+            key if key.bytes().all(|byte| byte.is_ascii_digit()) => KeyEffect::Edit,
+            _ => KeyEffect::Walk,
+        };
         self.record(Observation::Key {
             handset: handset.to_owned(),
             key: key.to_owned(),
+            effect,
             intent: None,
         });
     }

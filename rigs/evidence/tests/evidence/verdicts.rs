@@ -3,7 +3,7 @@
 use crate::stage::{Stage, dnd};
 use evidence::catalogue::RequirementId;
 use evidence::monitor::RuleReport;
-use evidence::record::{Observation, Record, StepOutcome};
+use evidence::record::{Observation, Record, StepOutcome, StepPhase};
 use evidence::verdict::{Facts, Outcome, Verdict, requirements};
 
 const NOT_02: RequirementId = RequirementId::from_static("NOT-02");
@@ -25,6 +25,7 @@ fn step(stage: &mut Stage, outcome: StepOutcome) {
         text: "Then it works".to_owned(),
         outcome: Some(outcome),
         reason: "because".to_owned(),
+        phase: StepPhase::Rig,
     });
 }
 

@@ -3,7 +3,6 @@
 //! Shape and words are checked by the types of the parent module; what only makes sense together is checked here.
 
 use super::{Dialect, DialectError, FactLine, Status};
-use crate::service::service_word;
 use sip::feature_event::Service;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -65,7 +64,7 @@ impl Dialect {
 
     /// The order of the services in a full state.
     pub fn order(&self) -> impl Iterator<Item = Service> {
-        self.body.order.value.iter().map(|name| name.0)
+        self.body.order.value.iter().copied()
     }
 
     fn problems(&self) -> Vec<(String, String)> {
@@ -141,7 +140,7 @@ impl Dialect {
                 ("activate", &code.activate.value),
                 ("deactivate", &code.deactivate.value),
             ] {
-                let key = format!("feature-codes.{}.{word}", service_word(*service));
+                let key = format!("feature-codes.{}.{word}", service.key());
                 let dialable = !digits.is_empty()
                     && digits
                         .chars()

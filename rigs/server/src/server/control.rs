@@ -89,7 +89,7 @@ impl AppServer {
             return not_found(&format!("there is no user {user}"));
         }
         let wanted = |service: &Service| xsi::name(*service) == name.trim_end_matches('/');
-        let Some(service) = Service::ALL.into_iter().find(wanted) else {
+        let Some(service) = Service::CALL.into_iter().find(wanted) else {
             return not_found(&format!("there is no service {name}"));
         };
         let assigned = self

@@ -302,7 +302,7 @@ impl AppServer {
         match contradiction {
             Some(values) => {
                 for value in values {
-                    let service = value.service.0;
+                    let service = value.service;
                     if !applied.services.contains(&service) {
                         applied.services.push(service);
                     }

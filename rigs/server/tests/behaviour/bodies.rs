@@ -10,6 +10,7 @@ fn stored(number: Option<&str>, rings: Option<u32>) -> Setting {
         active: true,
         number: number.map(str::to_owned),
         rings,
+        agent: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the fault plan makes of subscriptions and their NOTIFYs.
 
 use crate::peer::{Lab, NS, set_dnd, subscribe, subscribe_in};
-use server::{Action, Fault, Origin, Purpose, ServiceName, ServiceValue};
+use server::{Action, Fault, Origin, Purpose, ServiceValue};
 use sip::feature_event::{Service, Setting};
 use sip::message::Method;
 use std::time::Duration;
@@ -88,6 +88,7 @@ fn a_contradiction_may_change_another_service_too() {
         active: true,
         number: Some("9999".to_owned()),
         rings: None,
+        agent: None,
     };
     let values = vec![ServiceValue::new(Service::CallForwardingBusy, &setting)];
     let mut lab = always(Action::Contradict { values });
@@ -264,7 +265,7 @@ fn the_parts_can_come_in_any_order() {
         Service::CallForwardingNoAnswer,
         Service::CallForwardingAlways,
     ];
-    let services = services.into_iter().map(ServiceName).collect();
+    let services = services.into_iter().collect();
     let notify = first_notify(&mut always(Action::Order { services }));
     let at = |text: &str| notify.body().find(text).expect(text);
     assert!(at("forwardNoAns") < at("forwardImmediate"));
@@ -291,7 +292,7 @@ fn the_full_state_can_come_in_single_documents() {
 
 #[test]
 fn services_can_be_left_out_and_ring_counts_be_odd() {
-    let services = vec![ServiceName(Service::DoNotDisturb)];
+    let services = vec![Service::DoNotDisturb];
     let mut lab = always(Action::OmitServices { services });
     lab.server.load_fault(Fault::new(Action::RingCount {
         value: Some("101".to_owned()),

@@ -14,6 +14,7 @@ fn dnd(active: bool) -> Setting {
         active,
         number: None,
         rings: None,
+        agent: None,
     }
 }
 
@@ -22,6 +23,7 @@ fn forward(number: &str) -> Setting {
         active: true,
         number: Some(number.to_owned()),
         rings: None,
+        agent: None,
     }
 }
 
@@ -304,7 +306,7 @@ fn an_unassigned_service_is_left_out_and_cannot_be_changed() {
 #[test]
 fn without_any_service_the_notify_has_no_body() {
     let mut lab = Lab::new();
-    for service in Service::ALL {
+    for service in Service::CALL {
         lab.with(|server, now| server.set_assigned(now, "anna", service, false));
     }
     lab.say(&subscribe(1, "", "Expires: 1800\n", ""));

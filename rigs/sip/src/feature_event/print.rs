@@ -3,7 +3,7 @@
 //! The default [`Style`] is the plain reading of the domain notes. The other values are habits of servers that were seen
 //! on the wire; each is a field, so that a dialect is a value.
 
-use super::{CONTENT_TYPE, Change, Device, Event, NAMESPACE, Service, Setting};
+use super::{CONTENT_TYPE, Change, Device, Event, NAMESPACE, Service, Setting, forwarding_type};
 use bytes::Bytes;
 use std::fmt::Write as _;
 
@@ -88,7 +88,7 @@ impl Default for Style {
             boundary: "lockstep-boundary".to_owned(),
             quoted_boundary: true,
             parameter_separator: "; ",
-            order: Service::ALL.to_vec(),
+            order: Service::CALL.to_vec(),
             part_headers: PartHeaders::ContentType,
             line_end: "\r\n",
             before_delimiter: "\r\n",
@@ -111,7 +111,7 @@ impl Style {
             Service::DoNotDisturb => "SetDoNotDisturb",
             _ => "SetForwarding",
         };
-        self.document(root, device, |page| match service.forwarding_type() {
+        self.document(root, device, |page| match forwarding_type(*service) {
             None => page.element("doNotDisturbOn", truth(setting.active)),
             Some(kind) => {
                 page.element("forwardingType", kind);
@@ -135,7 +135,7 @@ impl Style {
             Service::DoNotDisturb => "DoNotDisturbEvent",
             _ => "ForwardingEvent",
         };
-        self.document(root, device, |page| match service.forwarding_type() {
+        self.document(root, device, |page| match forwarding_type(*service) {
             None => page.element("doNotDisturbOn", truth(setting.active)),
             Some(kind) => {
                 page.element("forwardingType", kind);
@@ -178,7 +178,7 @@ impl Style {
             let _ = write!(text, "--{boundary}{end}Content-Type: {CONTENT_TYPE}{end}");
             if self.part_headers == PartHeaders::All {
                 let length = document.len();
-                let id = event.service.forwarding_type().unwrap_or("doNotDisturb");
+                let id = forwarding_type(event.service).unwrap_or("doNotDisturb");
                 let _ = write!(
                     text,
                     "Content-Length: {length}{end}Content-ID: <{id}@as>{end}"
@@ -294,6 +294,7 @@ mod tests {
                 active,
                 number: number.map(str::to_owned),
                 rings,
+                agent: None,
             },
         }
     }

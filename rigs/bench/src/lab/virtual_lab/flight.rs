@@ -6,7 +6,7 @@ use super::{LINE, Side, Task, VirtualLab, Waiting};
 use crate::lab::Indication;
 use crate::lab::network::Passage;
 use bytes::Bytes;
-use evidence::record::{Direction, Fate, Sip};
+use evidence::record::{Direction, Fate, Parsed, Sip};
 use sip::node::{Flow, Input, Transmit, Transport};
 use sip::time::Instant;
 use std::collections::BTreeSet;
@@ -144,7 +144,8 @@ impl VirtualLab {
             transport: flight.transport.as_str().to_owned(),
             source: flight.source,
             destination: flight.destination,
-            bytes: flight.bytes.to_vec(),
+            bytes: flight.bytes.clone(),
+            parsed: Parsed::default(),
         }));
     }
 

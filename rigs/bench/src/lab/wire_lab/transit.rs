@@ -7,7 +7,7 @@
 use super::framing::Framer;
 use crate::lab::network::{Network, Passage};
 use bytes::Bytes;
-use evidence::record::{Direction, Fate, Sip};
+use evidence::record::{Direction, Fate, Parsed, Sip};
 use sip::node::Flow;
 use sip::time::Instant;
 use std::collections::BTreeMap;
@@ -38,7 +38,8 @@ impl Flight {
             transport: self.flow.transport.as_str().to_owned(),
             source,
             destination,
-            bytes: self.bytes.to_vec(),
+            bytes: self.bytes.clone(),
+            parsed: Parsed::default(),
         }
     }
 }
