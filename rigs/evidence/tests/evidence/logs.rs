@@ -74,7 +74,7 @@ fn a_damaged_log_names_file_and_line() {
     ));
     std::fs::write(
         &path,
-        "{\"v\":1,\"seq\":5,\"at\":0,\"kind\":\"note\",\"text\":\"\"}\n",
+        "{\"v\":2,\"seq\":5,\"at\":0,\"kind\":\"note\",\"text\":\"\"}\n",
     )
     .unwrap();
     assert!(matches!(
