@@ -24,7 +24,7 @@ use crate::mutant::Mutant;
 use crate::user_agent::{UaConfig, UaIndication, UaOutput, UserAgent};
 use answers::{display, registration};
 use serde_json::{Value, json};
-use sip::node::{Input, Node, Output};
+use sip::node::{Input, Node, Output, digest_of};
 use sip::time::Instant;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -420,7 +420,7 @@ impl Node for Base {
             Input::FlowClosed { flow } if self.speaks_sip() => {
                 self.user_agent.handle_flow_closed(now, flow);
             }
-            Input::Sip { .. } | Input::FlowClosed { .. } => {}
+            Input::Sip { .. } | Input::FlowClosed { .. } | Input::Resolved { .. } => {}
             Input::Console(bytes) => self.console.handle_bytes(&bytes),
             Input::Http { exchange, request } => {
                 let response = self.handle_request(&request);
@@ -441,6 +441,10 @@ impl Node for Base {
 
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
+    }
+
+    fn digest(&self) -> u64 {
+        digest_of(self)
     }
 }
 

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
 
 use bench::lab::BaseSpec;
+use bench::lab::names::Names;
 use bench::profile::Profile;
 use bench::rig::{LabKind, Rig};
 use bench::{Account, Bench, Setup, Sync};
@@ -75,7 +76,9 @@ impl World {
             base_arguments: Vec::new(),
             evidence: None,
             accounts: vec![account],
-            chooser: None,
+            face: self.rig.face,
+            servers: vec![1],
+            names: Names::default(),
         })
         .unwrap()
     }

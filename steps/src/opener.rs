@@ -8,6 +8,7 @@ use crate::plan::Case;
 use crate::scene::Scene;
 use crate::suite::Opener;
 use bench::lab::BaseSpec;
+use bench::lab::names::Names;
 use bench::profile::Profile;
 use bench::rig::{BaseUnderTest, Rig};
 use bench::{Account, Bench, Setup, Sync};
@@ -116,7 +117,9 @@ impl Benches {
             base_arguments: self.base_arguments(),
             evidence,
             accounts: accounts(rig),
-            chooser: None,
+            face: rig.face,
+            servers: vec![1],
+            names: Names::default(),
         })
     }
 

@@ -160,12 +160,12 @@ impl Scene {
         if !self.powered || !(free || failed) {
             return;
         }
-        let accounts = bench.provision(|file| file.accounts.clone());
+        let accounts: Vec<Account> = bench.provisioned().cloned().collect();
         // What goes wrong from here on breaks the bench, and the report says so.
         let _ = bench.run_for(LAST_LOOK).and_then(|()| {
             accounts
                 .iter()
-                .try_for_each(|account| bench.handset(&account.name)?.read_screen().map(|_| ()))
+                .try_for_each(|account| bench.face(&account.name)?.read().map(|_| ()))
         });
     }
 
@@ -192,7 +192,7 @@ impl Scene {
     /// # Errors
     /// When the rig has no handset for them.
     pub fn handset(&mut self, name: &str) -> Result<Handset<'_>, Miss> {
-        Ok(self.bench()?.handset(name)?)
+        Ok(Handset::new(self.bench()?.face(name)?))
     }
 
     /// Does something at the application server.

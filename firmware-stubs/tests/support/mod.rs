@@ -76,6 +76,7 @@ impl Table {
                 Output::Console(bytes) => {
                     self.console.push_str(&String::from_utf8_lossy(&bytes));
                 }
+                Output::Resolve(question) => panic!("nobody resolves {question:?}"),
                 Output::Ended => self.ended = true,
                 Output::Event(text) => self.events.push(text),
                 Output::Http { exchange, request } => {

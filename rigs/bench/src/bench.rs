@@ -1,33 +1,37 @@
 //! The bench: one scenario's laboratory, log, monitor and instruments behind synchronous calls.
 //!
+//! It has one or more units, each with its own power, provisioning file and instruments; a person's handset tells which
+//! unit is meant. What is said of no unit in particular is done to all.
+//!
 //! A bench lives on one thread and is driven by the steps of one scenario. Nothing happens between two calls; time passes
 //! only inside calls that wait or that work an instrument. Whatever is observed becomes a record, every record goes to
 //! the monitor, and what the monitor finds is recorded behind it.
 
 mod instruments;
+mod power;
 mod running;
+mod unit;
 
-use crate::console::Engine;
 use crate::error::RigError;
-use crate::handset::Handset;
+use crate::face::{ConsoleFace, Face, WebFace};
 use crate::lab::network::Fault;
-use crate::lab::{Addresses, Lab, Party};
+use crate::lab::{Lab, Layout};
 use crate::profile::Profile;
 use crate::provisioning::{Account, ProvisioningFile};
-use crate::rig::Rig;
+use crate::rig::{HandsetFace, Rig};
 use crate::setup::{DOMAIN, Setup, open_lab};
-use crate::web::Driver;
 use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
-use evidence::record::{Observation, PowerChange, Record, Screen, StepOutcome, StepPhase, Unit};
+use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
 use serde_json::Value;
 use server::{AppServer, UserConfig};
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use unit::UnitBench;
 
 /// How long the control interface of our own server may take.
 const PORTAL: Duration = Duration::from_secs(10);
@@ -51,17 +55,9 @@ pub struct Bench {
     rig: Arc<Rig>,
     profile: Arc<Profile>,
     accounts: Vec<Account>,
-    file: ProvisioningFile,
-    console: Option<Engine>,
-    web: Option<Driver>,
-    answers: VecDeque<Vec<String>>,
-    web_answers: VecDeque<Value>,
-    logged_out: bool,
+    face: HandsetFace,
+    units: Vec<UnitBench>,
     portal: BTreeMap<ExchangeId, Option<Reply>>,
-    screens: BTreeMap<String, Screen>,
-    unit: Unit,
-    ending: bool,
-    ended: bool,
     broken: Option<RigError>,
     sip_messages: u64,
 }
@@ -93,8 +89,8 @@ impl Bench {
     ///
     /// # Errors
     /// When the rig cannot be set up.
-    pub fn open(mut setup: Setup) -> Result<Self, RigError> {
-        let lab = open_lab(&mut setup)?;
+    pub fn open(setup: Setup) -> Result<Self, RigError> {
+        let lab = open_lab(&setup)?;
         let log = match &setup.evidence {
             None => Log::new(),
             Some(path) => Log::create(path.clone()).map_err(|error| RigError::Evidence {
@@ -102,10 +98,7 @@ impl Bench {
                 reason: with_source(&error),
             })?,
         };
-        let Addresses { server, .. } = lab.addresses();
-        let mut file = ProvisioningFile::new(&setup.rig.mac, DOMAIN, server);
-        file.accounts.clone_from(&setup.accounts);
-        let (console, web) = instruments::instruments(&setup.rig, &setup.profile)?;
+        let units = units(&setup, &lab.layout())?;
         let mut bench = Self {
             lab,
             log,
@@ -114,17 +107,9 @@ impl Bench {
             rig: setup.rig,
             profile: setup.profile,
             accounts: setup.accounts,
-            file,
-            console,
-            web,
-            answers: VecDeque::new(),
-            web_answers: VecDeque::new(),
-            logged_out: false,
+            face: setup.face,
+            units,
             portal: BTreeMap::new(),
-            screens: BTreeMap::new(),
-            unit: Unit::default(),
-            ending: false,
-            ended: false,
             broken: None,
             sip_messages: 0,
         };
@@ -133,12 +118,15 @@ impl Bench {
             bench.record(claim);
         }
         bench.note(&format!(
-            "scenario {} on rig {} in the {} laboratory",
-            setup.scenario, bench.rig.name, setup.lab
+            "scenario {} on rig {} by its {} with {} in the {} laboratory",
+            setup.scenario, bench.rig.name, bench.face, setup.dialect.name, setup.lab
         ));
         for account in bench.accounts.clone() {
             let user = UserConfig::new(&account.user, &account.password);
-            bench.server(|server, now| server.add_user(now, user));
+            for number in 0..setup.servers.len() {
+                let user = user.clone();
+                bench.server_at(number, |server, now| server.add_user(now, user));
+            }
         }
         Ok(bench)
     }
@@ -187,10 +175,16 @@ impl Bench {
         Arc::clone(&self.profile)
     }
 
-    /// Where everybody is.
+    /// Who is in the laboratory, and where.
     #[must_use]
-    pub fn addresses(&self) -> Addresses {
-        self.lab.addresses()
+    pub fn layout(&self) -> Layout {
+        self.lab.layout()
+    }
+
+    /// The names of the units, in the order of the rig.
+    #[must_use]
+    pub fn units(&self) -> Vec<Unit> {
+        self.units.iter().map(|unit| unit.name.clone()).collect()
     }
 
     /// All accounts, as the bench was opened with them.
@@ -215,17 +209,51 @@ impl Bench {
     /// The display of this user's handset as far as it was read or reported, without touching the base.
     #[must_use]
     pub fn screen(&self, name: &str) -> Option<&Screen> {
-        let account = self.accounts.iter().find(|account| account.name == name)?;
-        self.screens.get(&account.handset)
+        let handset = &self.account(name).ok()?.handset;
+        self.shown(handset)
+    }
+
+    pub(crate) fn shown(&self, ipui: &str) -> Option<&Screen> {
+        let place = self.unit_of(ipui);
+        self.units.get(place)?.screens.get(ipui)
+    }
+
+    /// The place of the unit that a handset is paired with; the first one for a handset that nobody knows.
+    pub(crate) fn unit_of(&self, ipui: &str) -> usize {
+        let paired = |unit: &UnitBench| unit.handsets.iter().any(|own| own == ipui);
+        self.units.iter().position(paired).unwrap_or(0)
+    }
+
+    fn place_of(&self, unit: &Unit) -> Result<usize, RigError> {
+        let found = self.units.iter().position(|own| own.name == *unit);
+        found.ok_or_else(|| RigError::Missing {
+            what: format!("unit {unit}"),
+        })
     }
 
     // The server.
 
-    /// Runs verbs of the application server, or reads from it.
+    /// Runs verbs of the first application server, or reads from it.
     pub fn server<T>(&mut self, verb: impl FnOnce(&mut AppServer, Instant) -> T) -> T {
+        self.server_at(0, verb)
+    }
+
+    /// Runs verbs of one of the application servers.
+    ///
+    /// # Panics
+    /// When there is no such server.
+    pub fn server_at<T>(
+        &mut self,
+        number: usize,
+        verb: impl FnOnce(&mut AppServer, Instant) -> T,
+    ) -> T {
+        let layout = self.lab.layout();
+        let Some(place) = layout.servers.get(number) else {
+            unreachable!("the laboratory was set up without server {number}")
+        };
         let mut verb = Some(verb);
         let mut result = None;
-        self.lab.with_server(&mut |server, now| {
+        self.lab.with_server(place.node, &mut |server, now| {
             if let Some(verb) = verb.take() {
                 result = Some(verb(server, now));
             }
@@ -247,7 +275,11 @@ impl Bench {
         self.intact()?;
         let line = format!("{} {}", request.method(), request.uri());
         self.note(&format!("the portal sends {line}"));
-        let exchange = self.lab.request(Party::Server, request);
+        let server = self.lab.layout().servers.first().map(|place| place.node);
+        let server = server.ok_or_else(|| RigError::Missing {
+            what: "application server".to_owned(),
+        })?;
+        let exchange = self.lab.request(server, request);
         self.portal.insert(exchange, None);
         let deadline = self.now() + PORTAL;
         loop {
@@ -266,80 +298,36 @@ impl Bench {
         Err(self.breaks(RigError::Lab { part, reason }))
     }
 
-    // The base.
+    // Provisioning.
 
-    /// Switches the base on and lets the instruments listen. Takes no lab time.
+    /// Changes what every unit finds when it fetches its provisioning file next.
+    pub fn provision(&mut self, mut change: impl FnMut(&mut ProvisioningFile)) {
+        for unit in &mut self.units {
+            change(&mut unit.file);
+        }
+    }
+
+    /// Changes what the unit of this user's handset finds when it fetches its provisioning file next.
     ///
     /// # Errors
-    /// When the base cannot be started.
-    pub fn power_on(&mut self) -> Result<(), RigError> {
-        self.intact()?;
-        self.lab.power_on().map_err(|error| self.breaks(error))?;
-        self.power_changed(PowerChange::On);
-        let now = self.now();
-        (self.ending, self.ended) = (false, false);
-        if let Some(console) = &mut self.console {
-            console.listen(now);
-        }
-        if let Some(web) = &mut self.web {
-            web.connect(now);
-        }
-        self.flush()
+    /// When there is no such account.
+    pub fn provision_for<T>(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut ProvisioningFile) -> T,
+    ) -> Result<T, RigError> {
+        let handset = self.account(name)?.handset.clone();
+        let place = self.unit_of(&handset);
+        let unit = self.units.get_mut(place);
+        unit.map(|unit| change(&mut unit.file))
+            .ok_or_else(|| RigError::Missing {
+                what: format!("unit of {name}"),
+            })
     }
 
-    /// Takes the power away from the base. Takes no lab time.
-    ///
-    /// # Errors
-    /// When the rig cannot do that.
-    pub fn power_off(&mut self) -> Result<(), RigError> {
-        self.intact()?;
-        self.settle()?;
-        self.power_changed(PowerChange::Off);
-        self.ending = true;
-        self.screens.clear();
-        if let Some(console) = &mut self.console {
-            console.switch_off();
-        }
-        if let Some(web) = &mut self.web {
-            web.switch_off();
-        }
-        self.lab.power_off().map_err(|error| self.breaks(error))
-    }
-
-    fn power_changed(&mut self, change: PowerChange) {
-        let unit = self.unit.clone();
-        self.record_of(&unit, Observation::Power { change });
-    }
-
-    /// Takes the power away and gives it back at once.
-    ///
-    /// # Errors
-    /// When the rig cannot do that.
-    pub fn restart_base(&mut self) -> Result<(), RigError> {
-        self.power_off()?;
-        self.power_on()
-    }
-
-    /// Asks the base to end in good order and waits for its end.
-    ///
-    /// # Errors
-    /// When the rig cannot do that.
-    pub fn shut_down_base(&mut self, within: Duration) -> Result<bool, RigError> {
-        self.intact()?;
-        self.settle()?;
-        self.note("the base is asked to end");
-        self.ending = true;
-        self.lab.shut_down().map_err(|error| self.breaks(error))?;
-        let deadline = self.now() + within;
-        while !self.ended && self.now() < deadline {
-            self.step(deadline)?;
-        }
-        Ok(self.ended)
-    }
-
-    /// Changes what the base finds when it fetches its provisioning file next.
-    pub fn provision<T>(&mut self, change: impl FnOnce(&mut ProvisioningFile) -> T) -> T {
-        change(&mut self.file)
+    /// The accounts that are in the provisioning files now.
+    pub fn provisioned(&self) -> impl Iterator<Item = &Account> {
+        self.units.iter().flat_map(|unit| &unit.file.accounts)
     }
 
     /// Lets the server tell the base, over this user's account, to fetch its provisioning file again.
@@ -363,14 +351,14 @@ impl Bench {
 
     /// Ends all network faults.
     pub fn calm(&mut self) {
-        let text = "the network is in order again".to_owned();
+        let text = "the network works normally again".to_owned();
         self.record(Observation::Fault { text });
         self.lab.calm();
     }
 
-    /// Breaks every SIP stream between base and server.
+    /// Resets every TCP connection that carries SIP.
     pub fn reset_streams(&mut self) {
-        let text = "the network breaks every stream".to_owned();
+        let text = "the network resets every TCP connection".to_owned();
         self.record(Observation::Fault { text });
         self.lab.reset_streams();
     }
@@ -476,36 +464,40 @@ impl Bench {
         self.until(length, |_| false).map(|_| ())
     }
 
-    /// The handset of this user, to be worked. It waits by itself until the instruments are ready.
+    /// The handset of this user through the rig's face, to be worked. It waits by itself until the instruments are ready.
     ///
     /// # Errors
     /// When there is no such account.
-    pub fn handset(&mut self, name: &str) -> Result<Handset<'_>, RigError> {
+    pub fn face(&mut self, name: &str) -> Result<Box<dyn Face + '_>, RigError> {
         let ipui = self.account(name)?.handset.clone();
-        Ok(Handset::new(self, ipui))
+        Ok(match self.face {
+            HandsetFace::Console => Box::new(ConsoleFace::new(self, ipui)),
+            HandsetFace::Web => Box::new(WebFace::new(self, ipui)),
+        })
     }
 
-    /// Types a command on the console and gives its answer, without echo and log lines.
+    /// Types a command on the console of a unit and gives its answer, without echo and log lines.
     ///
     /// # Errors
-    /// When the rig has no console, or it does not answer.
-    pub fn console_command(&mut self, command: &str) -> Result<Vec<String>, RigError> {
-        self.console_ready()?;
-        self.type_command(command)
+    /// When the unit has no console, or it does not answer.
+    pub fn console_command(&mut self, unit: &Unit, command: &str) -> Result<Vec<String>, RigError> {
+        let place = self.place_of(unit)?;
+        self.type_command(place, command)
     }
 
-    /// Makes a call at the base's web interface and gives the JSON of its answer.
+    /// Makes a call at the web interface of a unit and gives the JSON of its answer.
     ///
     /// # Errors
-    /// When the rig has no web interface, or it does not answer.
+    /// When the unit has no web interface, or it does not answer.
     pub fn web_call(
         &mut self,
+        unit: &Unit,
         method: http::Method,
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, RigError> {
-        self.web_ready()?;
-        self.send_call(method, path, body)
+        let place = self.place_of(unit)?;
+        self.send_call(place, method, path, body)
     }
 
     /// Gives the instruments back, asks the monitor for its last word and closes the log.
@@ -539,6 +531,25 @@ impl Bench {
             log: self.log,
         }
     }
+}
+
+/// The units of a rig with their provisioning files: each holds the accounts of its own handsets.
+fn units(setup: &Setup, layout: &Layout) -> Result<Vec<UnitBench>, RigError> {
+    let server = layout.servers.first().and_then(|place| place.sites.first());
+    let server = server.copied().ok_or_else(|| RigError::Missing {
+        what: "application server".to_owned(),
+    })?;
+    let places = setup.rig.units().into_iter().zip(&layout.units);
+    let unit = |(unit, place): (crate::rig::RigUnit, &crate::lab::UnitPlace)| {
+        let mut file = ProvisioningFile::new(&unit.mac, DOMAIN, server);
+        let accounts = setup.accounts.iter();
+        file.accounts = accounts
+            .filter(|account| unit.handsets.contains(&account.handset))
+            .cloned()
+            .collect();
+        UnitBench::new(unit, place.node, file, setup.face, &setup.profile)
+    };
+    places.map(unit).collect()
 }
 
 /// An error with its cause, for one line.

@@ -2,37 +2,39 @@
 //!
 //! It walks menus by what the display shows: it looks for an item's text, watches the cursor, reads the labels of the
 //! display keys. It never counts key presses. A menu that is not as the profile says is [`RigError::Menu`], with the
-//! display in words. Each key is recorded before the base gets it; the key that completes a change carries the intent.
+//! display in words. The key that completes a change carries the intent. Whether keys go over a serial line, a web
+//! interface or a person's fingers is the business of its [`Face`].
 
-use crate::bench::Bench;
 use crate::error::RigError;
+use crate::face::{Face, Press};
 use crate::profile::Profile;
 use crate::screen::{InWords, Setting};
 use evidence::record::{Intent, KeyEffect, Screen, Service, View};
 use regex::Regex;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// No menu needs more keys than this for one purpose.
 const PATIENCE: usize = 40;
 
-/// How often a display is read again while waiting for something that the base may not report by itself.
-const READ_AGAIN: Duration = Duration::from_millis(500);
-
-/// One handset, worked through the rig's handset face.
+/// One handset, worked through a face.
 pub struct Handset<'b> {
-    bench: &'b mut Bench,
-    ipui: String,
+    face: Box<dyn Face + 'b>,
+    profile: Arc<Profile>,
 }
 
 impl<'b> Handset<'b> {
-    pub(crate) fn new(bench: &'b mut Bench, ipui: String) -> Self {
-        Self { bench, ipui }
+    /// The handset behind this face.
+    #[must_use]
+    pub fn new(face: Box<dyn Face + 'b>) -> Self {
+        let profile = face.profile();
+        Self { face, profile }
     }
 
     /// The handset's IPUI.
     #[must_use]
     pub fn ipui(&self) -> &str {
-        &self.ipui
+        self.face.ipui()
     }
 
     /// Reads the display.
@@ -40,7 +42,7 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the face does not answer.
     pub fn read_screen(&mut self) -> Result<Screen, RigError> {
-        self.bench.read_display(&self.ipui)
+        self.face.read()
     }
 
     /// Presses a key and reads the display after it.
@@ -48,8 +50,8 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the face does not answer.
     pub fn press(&mut self, key: &str) -> Result<Screen, RigError> {
-        let effect = self.bench.profile().keys.effect(key);
-        self.bench.press_keys(&self.ipui, &[key], effect, None)
+        let effect = self.profile.keys.effect(key);
+        self.press_keys(&[key], effect, None)
     }
 
     /// Returns to the idle screen from anywhere.
@@ -57,7 +59,7 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the handset does not get there.
     pub fn go_idle(&mut self) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let key = &profile.keys.idle;
         let mut screen = self.read_screen()?;
         for _ in 0..PATIENCE {
@@ -74,7 +76,7 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the menu is not as the profile says.
     pub fn open_service_menu(&mut self, service: Service) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let screen = self.walk(profile.menu.path(service))?;
         if profile.display.is_editor_of(&screen, service) {
             return Ok(screen);
@@ -91,7 +93,7 @@ impl<'b> Handset<'b> {
     /// When the menu is not as the profile says.
     pub fn read_service(&mut self, service: Service) -> Result<Setting, RigError> {
         let screen = self.open_service_menu(service)?;
-        let setting = self.bench.profile().display.setting(&screen);
+        let setting = self.profile.display.setting(&screen);
         self.go_idle()?;
         Ok(setting)
     }
@@ -113,12 +115,7 @@ impl<'b> Handset<'b> {
     /// When the menu is not as the profile says, or does not take what is typed.
     pub fn edit_service(&mut self, intent: Intent) -> Result<Screen, RigError> {
         let screen = self.read_screen()?;
-        if !self
-            .bench
-            .profile()
-            .display
-            .is_editor_of(&screen, intent.service)
-        {
+        if !self.profile.display.is_editor_of(&screen, intent.service) {
             return Err(self.lost("the service's editor was expected to be open", &screen));
         }
         self.edit(screen, intent)
@@ -129,7 +126,7 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the menu is not as the profile says.
     pub fn set_local_do_not_disturb(&mut self, active: bool) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let screen = self.walk(&profile.menu.local)?;
         let screen = self.set_status(screen, active)?;
         self.press_save(&screen, None)
@@ -142,7 +139,7 @@ impl<'b> Handset<'b> {
     pub fn dial(&mut self, digits: &str) -> Result<Screen, RigError> {
         self.go_idle()?;
         self.type_text(digits, KeyEffect::Dial)?;
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         self.press(&profile.keys.talk)
     }
 
@@ -151,7 +148,7 @@ impl<'b> Handset<'b> {
     /// # Errors
     /// When the face does not answer.
     pub fn hang_up(&mut self) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         self.press(&profile.keys.idle)
     }
 
@@ -165,31 +162,14 @@ impl<'b> Handset<'b> {
         within: Duration,
         mut condition: impl FnMut(&Screen) -> bool,
     ) -> Result<Option<Screen>, RigError> {
-        let deadline = self.bench.now() + within;
-        loop {
-            let screen = self.read_screen()?;
-            if condition(&screen) {
-                return Ok(Some(screen));
-            }
-            let now = self.bench.now();
-            if now >= deadline {
-                return Ok(None);
-            }
-            let pause = READ_AGAIN.min(deadline - now);
-            let seen = self.bench.last_seq();
-            let ipui = self.ipui.clone();
-            self.bench.until_record(seen, pause, |record| {
-                matches!(&record.observation,
-                    evidence::record::Observation::Screen(screen) if screen.handset == ipui)
-            })?;
-        }
+        self.face.until(within, &mut condition)
     }
 
     // Walking.
 
     fn walk(&mut self, path: &[String]) -> Result<Screen, RigError> {
         self.go_idle()?;
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let mut screen = self.press(&profile.keys.menu)?;
         if screen.view != View::Menu || screen.title != profile.menu.root {
             let expected = format!("the menu \"{}\" was expected", profile.menu.root);
@@ -204,7 +184,7 @@ impl<'b> Handset<'b> {
     fn open_item(&mut self, screen: Screen, item: &str) -> Result<Screen, RigError> {
         let what = format!("the item \"{item}\" was expected");
         let screen = self.move_to(screen, &what, |line| line == item)?;
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let opened = match soft_key(&profile, &screen, &profile.menu.select) {
             Some(key) => self.press(key)?,
             None => self.press(&profile.keys.ok)?,
@@ -225,7 +205,7 @@ impl<'b> Handset<'b> {
         expected: &str,
         wanted: impl Fn(&str) -> bool,
     ) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let (up, down) = (&profile.keys.up, &profile.keys.down);
         let mut seen = Vec::new();
         for _ in 0..PATIENCE {
@@ -255,7 +235,7 @@ impl<'b> Handset<'b> {
     // Editing.
 
     fn edit(&mut self, screen: Screen, intent: Intent) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let display = &profile.display;
         let mut screen = self.set_status(screen, intent.active)?;
         if let Some(number) = &intent.number {
@@ -276,7 +256,7 @@ impl<'b> Handset<'b> {
     }
 
     fn set_status(&mut self, screen: Screen, active: bool) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let display = &profile.display;
         let expected = "a status line was expected";
         let mut screen = self.move_to(screen, expected, |line| display.status.is_match(line))?;
@@ -311,7 +291,7 @@ impl<'b> Handset<'b> {
         if text_of(&screen).as_deref() == Some(value) {
             return Ok(screen);
         }
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         for _ in 0..PATIENCE {
             let Some(text) = text_of(&screen).filter(|text| !text.is_empty()) else {
                 break;
@@ -337,23 +317,36 @@ impl<'b> Handset<'b> {
     fn type_text(&mut self, text: &str, effect: KeyEffect) -> Result<Screen, RigError> {
         let keys: Vec<String> = text.chars().map(String::from).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        self.bench.press_keys(&self.ipui, &keys, effect, None)
+        self.press_keys(&keys, effect, None)
     }
 
     fn press_save(&mut self, screen: &Screen, intent: Option<Intent>) -> Result<Screen, RigError> {
-        let profile = self.bench.shared_profile();
+        let profile = Arc::clone(&self.profile);
         let label = &profile.menu.save;
         let Some(key) = soft_key(&profile, screen, label) else {
             let expected = format!("the display key \"{label}\" was expected");
             return Err(self.lost(&expected, screen));
         };
-        self.bench
-            .press_keys(&self.ipui, &[key], KeyEffect::Save, intent)
+        self.press_keys(&[key], KeyEffect::Save, intent)
+    }
+
+    fn press_keys(
+        &mut self,
+        keys: &[&str],
+        effect: KeyEffect,
+        intent: Option<Intent>,
+    ) -> Result<Screen, RigError> {
+        let press = Press {
+            keys,
+            effect,
+            intent,
+        };
+        self.face.press(&press)
     }
 
     fn lost(&self, expected: &str, screen: &Screen) -> RigError {
         RigError::Menu {
-            handset: self.ipui.clone(),
+            handset: self.face.ipui().to_owned(),
             expected: expected.to_owned(),
             shown: InWords(screen).to_string(),
         }

@@ -1,13 +1,17 @@
-//! A laboratory: the world around one base, behind one trait.
+//! A laboratory: the world around the units under test, behind one trait.
 //!
 //! There are two: [`VirtualLab`](virtual_lab::VirtualLab) runs everything in one thread on lab time that jumps; the wire
-//! laboratory runs the base as a process or takes a real one, on real sockets and lines. [`Bench`](crate::Bench) and all
+//! laboratory runs bases as processes or takes real ones, on real sockets and lines. [`Bench`](crate::Bench) and all
 //! instruments are written against [`Lab`] only and never ask which one they have.
+//!
+//! A laboratory holds any number of nodes: *units* (bases, DECT managers) and application servers with one or more
+//! *sites*. They reach each other by address; whoever works them names them by [`NodeId`].
 //!
 //! The contract in one sentence: nothing happens, and nothing is observed, except inside [`Lab::advance`], which lets the
 //! world run until there is one thing to report or the deadline has come. What a method other than `advance` sets off is
 //! reported by later calls of `advance`, in the order of lab time.
 
+pub mod names;
 pub mod network;
 pub mod virtual_lab;
 pub mod wire_lab;
@@ -23,7 +27,11 @@ use std::time::Duration;
 
 use network::Fault;
 
-/// The world around one base.
+/// Names a node of a laboratory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub usize);
+
+/// The world around the units.
 pub trait Lab: Send {
     /// The lab time. It moves only inside [`advance`](Self::advance) (in the wire laboratory: it is read from the wall
     /// there and when this is called).
@@ -32,41 +40,44 @@ pub trait Lab: Send {
     /// The wall time in microseconds since the Unix epoch; `None` in a laboratory that has no wall.
     fn wall(&self) -> Option<u64>;
 
-    /// Where everybody is.
-    fn addresses(&self) -> Addresses;
+    /// Who is there, and where.
+    fn layout(&self) -> Layout;
 
-    /// Runs a verb of the application server at the present lab time and drains its output.
-    fn with_server(&mut self, verb: &mut dyn FnMut(&mut AppServer, Instant));
+    /// Runs a verb of an application server at the present lab time and drains its output.
+    ///
+    /// # Panics
+    /// When the node is no server: the caller has mixed up its own nodes.
+    fn with_server(&mut self, server: NodeId, verb: &mut dyn FnMut(&mut AppServer, Instant));
 
-    /// Switches the base on: an emulated one starts with no memory, a real one gets power where the rig can do that.
-    /// Does nothing while it is on.
+    /// Switches a unit on: an emulated one starts with no memory, a real one gets power where the rig can do that. Does
+    /// nothing while it is on.
     ///
     /// # Errors
-    /// When the base cannot be started.
-    fn power_on(&mut self) -> Result<(), RigError>;
+    /// When it cannot be started.
+    fn power_on(&mut self, unit: NodeId) -> Result<(), RigError>;
 
-    /// Takes the power away: no goodbye. Streams break, datagrams to it are lost, its timers are gone.
-    ///
-    /// # Errors
-    /// When the rig cannot do that.
-    fn power_off(&mut self) -> Result<(), RigError>;
-
-    /// Asks the base to end in good order (`Input::Shutdown`, SIGTERM). [`Indication::BaseEnded`] follows.
+    /// Takes the power away from a unit: no goodbye. Streams break, datagrams to it are lost, its timers are gone.
     ///
     /// # Errors
     /// When the rig cannot do that.
-    fn shut_down(&mut self) -> Result<(), RigError>;
+    fn power_off(&mut self, unit: NodeId) -> Result<(), RigError>;
 
-    /// Puts bytes on the base's serial line.
+    /// Asks a unit to shut down cleanly (`Input::Shutdown`, SIGTERM). [`Indication::BaseEnded`] follows.
+    ///
+    /// # Errors
+    /// When the rig cannot do that.
+    fn shut_down(&mut self, unit: NodeId) -> Result<(), RigError>;
+
+    /// Puts bytes on a unit's serial line.
     ///
     /// # Errors
     /// When the line is broken or the rig has none.
-    fn write_console(&mut self, bytes: Bytes) -> Result<(), RigError>;
+    fn write_console(&mut self, unit: NodeId, bytes: Bytes) -> Result<(), RigError>;
 
-    /// Sends an HTTP request; the URI is a path. [`Indication::HttpReply`] with the returned id follows, also when there
-    /// is no answer. A request with `Upgrade: websocket` that is answered 101 opens the event stream; its messages
-    /// follow as [`Indication::Event`].
-    fn request(&mut self, to: Party, request: http::Request<Bytes>) -> ExchangeId;
+    /// Sends an HTTP request to a unit's web interface or a server's control interface; the URI is a path.
+    /// [`Indication::HttpReply`] with the returned id follows, also when there is no answer. A request with `Upgrade:
+    /// websocket` that is answered 101 opens the event stream; its messages follow as [`Indication::Event`].
+    fn request(&mut self, to: NodeId, request: http::Request<Bytes>) -> ExchangeId;
 
     /// Answers an [`Indication::Fetch`].
     fn reply(&mut self, exchange: ExchangeId, response: http::Response<Bytes>);
@@ -78,7 +89,7 @@ pub trait Lab: Send {
     /// Ends all network faults. Messages that were held back go on.
     fn calm(&mut self);
 
-    /// Breaks every SIP stream between base and server: both sides are told.
+    /// Resets every TCP connection that carries SIP: both sides are told.
     fn reset_streams(&mut self);
 
     /// Lets the world run until there is one thing to report, or until the deadline (then `None`, and [`now`](Self::now)
@@ -86,24 +97,33 @@ pub trait Lab: Send {
     fn advance(&mut self, deadline: Instant) -> Option<Observed>;
 }
 
-/// A party of a laboratory that can be asked something by HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Party {
-    /// The base, at its web interface.
-    Base,
-    /// The application server, at its control interface.
-    Server,
+/// Who is in a laboratory, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layout {
+    /// The application servers, in the order of the setup.
+    pub servers: Vec<ServerPlace>,
+    /// The units, in the order of the setup.
+    pub units: Vec<UnitPlace>,
+    /// The URL below which units find their provisioning files, without the file's name and without a final slash.
+    pub provisioning: String,
 }
 
-/// Where everybody is.
+/// One application server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Addresses {
-    /// SIP address of the base. A rig that cannot know it says where the base is expected.
-    pub base: SocketAddr,
-    /// SIP address of the application server.
-    pub server: SocketAddr,
-    /// The URL below which the base finds its provisioning file, without the file's name and without a final slash.
-    pub provisioning: String,
+pub struct ServerPlace {
+    /// Its name in the laboratory.
+    pub node: NodeId,
+    /// The SIP address of each of its sites; there is one at least.
+    pub sites: Vec<SocketAddr>,
+}
+
+/// One unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnitPlace {
+    /// Its name in the laboratory.
+    pub node: NodeId,
+    /// Its SIP address. A rig that cannot know it says where the unit is expected.
+    pub sip: SocketAddr,
 }
 
 /// One thing that happened, with its time.
@@ -113,6 +133,8 @@ pub struct Observed {
     pub at: Instant,
     /// Wall time in microseconds since the Unix epoch; `None` in a laboratory that has no wall.
     pub wall: Option<u64>,
+    /// At which unit; nothing where that does not tell, or cannot be told.
+    pub unit: Option<NodeId>,
     /// What.
     pub indication: Indication,
 }
@@ -131,24 +153,24 @@ pub enum Indication {
         /// The answer, or why there is none.
         reply: Result<http::Response<Bytes>, HttpFailure>,
     },
-    /// A message came on the base's event stream.
+    /// A message came on the unit's event stream.
     Event(String),
-    /// The base's event stream has ended.
+    /// The unit's event stream has ended.
     EventsClosed,
-    /// The base fetches something from the rig's provisioning server. The bench answers with [`Lab::reply`].
+    /// A unit fetches something from the rig's provisioning server. The bench answers with [`Lab::reply`].
     Fetch {
         /// To be named in the answer.
         exchange: ExchangeId,
         /// What it asks for; the URI's path counts.
         request: http::Request<Bytes>,
     },
-    /// The base has ended, whether asked to or not.
+    /// The unit has ended, whether asked to or not.
     BaseEnded,
     /// The rig cannot go on.
     Broken(RigError),
 }
 
-/// What a base is told when it is made.
+/// What an emulated base is told when it is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseSpec {
     /// The model's name, as the rig file says.

@@ -9,6 +9,7 @@ mod bench;
 pub mod console;
 pub mod document;
 pub mod error;
+pub mod face;
 pub mod handset;
 pub mod lab;
 pub mod profile;
@@ -20,6 +21,7 @@ pub mod web;
 
 pub use bench::{Bench, BenchReport};
 pub use error::RigError;
+pub use face::{Face, Press};
 pub use handset::Handset;
 pub use lab::virtual_lab::BaseFactory;
 pub use provisioning::{Account, ProvisioningFile, Sync};

@@ -150,11 +150,17 @@ impl ProvisioningFile {
         self.render_with(true)
     }
 
+    /// Whether this path names the file.
+    #[must_use]
+    pub fn is_at(&self, path: &str) -> bool {
+        let name = path.rsplit('/').next().unwrap_or_default();
+        name.strip_suffix(".xml") == Some(self.mac.as_str())
+    }
+
     /// The answer to a fetch of this path, and the document for the record.
     #[must_use]
     pub fn serve(&self, path: &str) -> (http::Response<Bytes>, String) {
-        let name = path.rsplit('/').next().unwrap_or_default();
-        let (status, body, shown) = if name != format!("{}.xml", self.mac) {
+        let (status, body, shown) = if !self.is_at(path) {
             let body = "no such file\n";
             (404, Bytes::from_static(body.as_bytes()), body.to_owned())
         } else if let Some((status, body)) = &self.answer {

@@ -3,9 +3,12 @@
 //! Passwords are either written here (the factory password of an emulated base is no secret) or named by an environment
 //! variable, which the caller resolves.
 
+mod unit;
+
 use crate::document::{Document, FileError, Section};
 use std::fmt;
 use std::path::{Path, PathBuf};
+pub use unit::RigUnit;
 
 /// One bench.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Rig {
     pub console: Option<ConsolePort>,
     /// The web interface, if it may be used.
     pub web: Option<WebAccess>,
+    /// Units beside the base.
+    pub further: Vec<RigUnit>,
 }
 
 /// A laboratory.
@@ -179,6 +184,7 @@ impl Rig {
             face: face(&handsets)?,
             console: console(&root)?,
             web: web(&root)?,
+            further: Vec::new(),
         };
         base.finish()?;
         handsets.finish()?;

@@ -1,12 +1,13 @@
 //! What a bench is opened with, and the choice of its laboratory.
 
 use crate::error::RigError;
-use crate::lab::virtual_lab::{BaseFactory, Chooser, VirtualLab, VirtualSetup};
-use crate::lab::wire_lab::{WireBase, WireLab, WireSetup};
-use crate::lab::{Addresses, BaseSpec, Lab};
+use crate::lab::names::Names;
+use crate::lab::virtual_lab::{BaseFactory, VirtualLab, VirtualSetup};
+use crate::lab::wire_lab::{WireBase, WireLab, WireServer, WireSetup, WireUnit};
+use crate::lab::{BaseSpec, Lab};
 use crate::profile::Profile;
 use crate::provisioning::Account;
-use crate::rig::{BaseUnderTest, LabKind, Rig};
+use crate::rig::{BaseUnderTest, HandsetFace, LabKind, Rig, RigUnit};
 use server::dialect::Dialect;
 use server::{AppServer, ServerConfig};
 use sip::node::Transport;
@@ -41,8 +42,12 @@ pub struct Setup {
     pub evidence: Option<PathBuf>,
     /// The accounts, at the server and in the provisioning file.
     pub accounts: Vec<Account>,
-    /// Decides the order of arrival in the virtual laboratory; nobody means the network's jitter.
-    pub chooser: Option<Box<dyn Chooser>>,
+    /// How handsets are worked and read: one of the rig's faces.
+    pub face: HandsetFace,
+    /// The application servers: how many sites each has. The first site of the first server is where units register.
+    pub servers: Vec<usize>,
+    /// What names resolve to.
+    pub names: Names,
 }
 
 /// Seeds for the parts of one scenario, so that none draws from another's numbers.
@@ -69,92 +74,134 @@ impl Seeds {
     }
 }
 
-pub(crate) fn open_lab(setup: &mut Setup) -> Result<Box<dyn Lab>, RigError> {
+pub(crate) fn open_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
     match setup.lab {
         LabKind::Virtual => virtual_lab(setup),
         LabKind::Wire => wire_lab(setup),
     }
 }
 
-fn virtual_lab(setup: &mut Setup) -> Result<Box<dyn Lab>, RigError> {
-    let BaseUnderTest::Emulated { model } = &setup.rig.base else {
-        return Err(RigError::Missing {
-            what: "emulated base, so it has no virtual laboratory".to_owned(),
-        });
-    };
-    let seeds = Seeds::from_scenario(setup.seed);
-    let addresses = Addresses {
-        base: ([127, 0, 0, 2], 5060).into(),
-        server: ([127, 0, 0, 1], 5060).into(),
-        provisioning: "http://127.0.0.1:8080/provisioning".to_owned(),
-    };
-    let server = AppServer::new(ServerConfig {
-        dialect: Dialect::clone(&setup.dialect),
-        listen: vec![
-            (Transport::Udp, addresses.server),
-            (Transport::Tcp, addresses.server),
-        ],
+/// An application server with one site for each list of listeners.
+fn server_of(
+    dialect: &Arc<Dialect>,
+    seed: u64,
+    listen: &[Vec<(Transport, SocketAddr)>],
+) -> AppServer {
+    AppServer::new(ServerConfig {
+        dialect: Dialect::clone(dialect),
+        listen: listen.concat(),
         domain: DOMAIN.to_owned(),
-        seed: seeds.server,
-    });
+        seed,
+    })
+}
+
+/// The seed of the n-th of several parts of one kind; the first one keeps the seed itself.
+const fn nth(seed: u64, number: usize) -> u64 {
+    seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// Where the units of a virtual laboratory are, and the emulated ones of a wire laboratory: each has a host of its own.
+fn unit_host(number: usize) -> IpAddr {
+    let [high, low] = u16::try_from(number + 2).unwrap_or(u16::MAX).to_be_bytes();
+    Ipv4Addr::new(127, 100, high, low).into()
+}
+
+/// Where a site of a virtual laboratory is.
+fn site_address(server: usize, site: usize) -> SocketAddr {
+    let part = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+    ([127, part(server), part(site), 1], 5060).into()
+}
+
+fn virtual_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
+    let seeds = Seeds::from_scenario(setup.seed);
+    let provisioning_url = "http://127.0.0.1:8080/provisioning".to_owned();
+    let unit = |(number, unit): (usize, RigUnit)| match unit.base {
+        BaseUnderTest::Emulated { model } => Ok(BaseSpec {
+            model,
+            mac: unit.mac,
+            sip: SocketAddr::new(unit_host(number), 5060),
+            provisioning_url: provisioning_url.clone(),
+            seed: nth(seeds.base, number),
+        }),
+        BaseUnderTest::Real { .. } => Err(RigError::Missing {
+            what: "emulated base, so it has no virtual laboratory".to_owned(),
+        }),
+    };
+    let units = setup.rig.units().into_iter().enumerate().map(unit);
+    let server = |(number, sites): (usize, &usize)| {
+        let addresses: Vec<SocketAddr> =
+            (0..*sites).map(|site| site_address(number, site)).collect();
+        let listen: Vec<_> = addresses
+            .iter()
+            .map(|address| listeners(*address))
+            .collect();
+        let seed = nth(seeds.server, number);
+        (server_of(&setup.dialect, seed, &listen), addresses)
+    };
     Ok(Box::new(VirtualLab::new(VirtualSetup {
-        server,
+        servers: setup.servers.iter().enumerate().map(server).collect(),
         factory: Arc::clone(&setup.factory),
-        base: BaseSpec {
-            model: model.clone(),
-            mac: setup.rig.mac.clone(),
-            sip: addresses.base,
-            provisioning_url: addresses.provisioning.clone(),
-            seed: seeds.base,
-        },
-        addresses,
+        units: units.collect::<Result<_, _>>()?,
+        names: setup.names.clone(),
         seed: seeds.network,
-        chooser: setup.chooser.take(),
     })))
+}
+
+fn listeners(address: SocketAddr) -> Vec<(Transport, SocketAddr)> {
+    vec![(Transport::Udp, address), (Transport::Tcp, address)]
 }
 
 fn wire_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
     let seeds = Seeds::from_scenario(setup.seed);
-    let rig = &setup.rig;
-    let (base, address) = match &rig.base {
-        BaseUnderTest::Emulated { model } => {
-            let base = WireBase::Emulated {
-                command: setup.base_command.clone(),
-                model: model.clone(),
-                mac: rig.mac.clone(),
-                arguments: ["--seed".to_owned(), seeds.base.to_string()]
-                    .iter()
-                    .chain(&setup.base_arguments)
-                    .map(Into::into)
-                    .collect(),
-            };
-            (base, Ipv4Addr::LOCALHOST.into())
-        }
-        BaseUnderTest::Real { address } => {
-            let sip = sip_address(address)?;
-            let base = WireBase::Real {
-                sip,
-                console: rig.console.as_ref().map(|console| console.port.clone()),
-                web: rig.web.as_ref().map(|web| web.url.clone()),
-            };
-            (base, address_towards(sip)?)
+    let mut address: IpAddr = Ipv4Addr::LOCALHOST.into();
+    let mut units = Vec::new();
+    for (number, unit) in setup.rig.units().into_iter().enumerate() {
+        let base = match &unit.base {
+            BaseUnderTest::Emulated { model } => {
+                emulated(setup, model, &unit.mac, nth(seeds.base, number))
+            }
+            BaseUnderTest::Real { address: text } => {
+                let sip = sip_address(text)?;
+                address = address_towards(sip)?;
+                WireBase::Real {
+                    sip,
+                    console: unit.console.map(|console| console.port),
+                    web: unit.web.map(|web| web.url),
+                }
+            }
+        };
+        let bind = unit_host(number);
+        units.push(WireUnit { base, bind });
+    }
+    let server = |(number, sites): (usize, &usize)| {
+        let (dialect, seed) = (Arc::clone(&setup.dialect), nth(seeds.server, number));
+        WireServer {
+            sites: *sites,
+            make: Box::new(move |listen| server_of(&dialect, seed, listen)),
         }
     };
-    let dialect = Dialect::clone(&setup.dialect);
     let lab = WireLab::open(WireSetup {
-        base,
+        units,
         address,
-        server: Box::new(move |listen| {
-            AppServer::new(ServerConfig {
-                dialect,
-                listen: listen.to_vec(),
-                domain: DOMAIN.to_owned(),
-                seed: seeds.server,
-            })
-        }),
+        servers: setup.servers.iter().enumerate().map(server).collect(),
+        names: setup.names.clone(),
         seed: seeds.network,
     })?;
     Ok(Box::new(lab))
+}
+
+fn emulated(setup: &Setup, model: &str, mac: &str, seed: u64) -> WireBase {
+    let arguments = ["--seed".to_owned(), seed.to_string()];
+    WireBase::Emulated {
+        command: setup.base_command.clone(),
+        model: model.to_owned(),
+        mac: mac.to_owned(),
+        arguments: arguments
+            .iter()
+            .chain(&setup.base_arguments)
+            .map(Into::into)
+            .collect(),
+    }
 }
 
 /// Where a real base speaks SIP: `IP:PORT`, or an IP address with SIP's own port.

@@ -3,7 +3,7 @@
 
 mod fake;
 
-use bench::{Bench, RigError};
+use bench::{Bench, Handset, RigError};
 use evidence::record::{Direction, Intent, Observation, Record, Service, View};
 use fake::{Habit, setup};
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn claims_open_the_log_and_nothing_runs_yet() {
 fn a_user_changes_a_service_through_either_face() {
     for rig in [CONSOLE, WEB] {
         let mut bench = open(rig, Habit::Good);
-        let mut handset = bench.handset("Anna").unwrap();
+        let mut handset = Handset::new(bench.face("Anna").unwrap());
         handset
             .set_service(intent(Service::DoNotDisturb, true, None))
             .unwrap();
@@ -63,6 +63,7 @@ fn a_user_changes_a_service_through_either_face() {
         assert_eq!(idle.lines, ["Anna", "Do Not Disturb"], "{rig}");
         let setting = handset.read_service(Service::DoNotDisturb).unwrap();
         assert_eq!(setting.active, Some(true));
+        drop(handset);
         let report = bench.finish();
         assert_eq!(report.rig_error, None, "{rig}");
         let asked = intent(Service::DoNotDisturb, true, None);
@@ -75,7 +76,7 @@ fn a_user_changes_a_service_through_either_face() {
 fn a_number_is_typed_and_later_replaced() {
     for rig in [CONSOLE, WEB] {
         let mut bench = open(rig, Habit::Good);
-        let mut handset = bench.handset("Anna").unwrap();
+        let mut handset = Handset::new(bench.face("Anna").unwrap());
         let busy = Service::CallForwardingBusy;
         handset
             .set_service(intent(busy, true, Some("2424")))
@@ -86,6 +87,7 @@ fn a_number_is_typed_and_later_replaced() {
         let idle = handset.go_idle().unwrap();
         assert_eq!(idle.lines[1], "Divert busy: *31", "{rig}");
         handset.set_service(intent(busy, false, None)).unwrap();
+        drop(handset);
         let report = bench.finish();
         let intents = recorded_intents(report.log.records());
         assert_eq!(
@@ -99,18 +101,21 @@ fn a_number_is_typed_and_later_replaced() {
 #[test]
 fn log_lines_in_the_middle_of_everything_do_no_harm() {
     let mut bench = open(CONSOLE, Habit::Chatty);
-    let mut handset = bench.handset("Anna").unwrap();
+    let mut handset = Handset::new(bench.face("Anna").unwrap());
     handset
         .set_service(intent(Service::DoNotDisturb, true, None))
         .unwrap();
     assert_eq!(handset.go_idle().unwrap().lines.len(), 2);
+    drop(handset);
     assert_eq!(bench.finish().rig_error, None);
 }
 
 #[test]
 fn digits_are_dialled_in_one_go() {
     let mut bench = open(CONSOLE, Habit::Good);
-    bench.handset("Anna").unwrap().dial("*78").unwrap();
+    Handset::new(bench.face("Anna").unwrap())
+        .dial("*78")
+        .unwrap();
     let keys: Vec<_> = bench
         .log()
         .records()
@@ -128,7 +133,9 @@ fn reported_and_read_displays_are_screens() {
     for rig in [CONSOLE, WEB] {
         let mut bench = open(rig, Habit::Good);
         let mark = bench.last_seq();
-        bench.handset("Anna").unwrap().press("menu").unwrap();
+        Handset::new(bench.face("Anna").unwrap())
+            .press("menu")
+            .unwrap();
         bench.run_for(Duration::from_secs(1)).unwrap();
         let screens = bench
             .log()
@@ -156,7 +163,7 @@ fn the_base_gets_its_file_and_the_record_holds_no_password() {
 #[test]
 fn a_missing_menu_item_is_named_with_the_display() {
     let mut bench = open(CONSOLE, Habit::NoItem);
-    let mut handset = bench.handset("Anna").unwrap();
+    let mut handset = Handset::new(bench.face("Anna").unwrap());
     let error = handset
         .open_service_menu(Service::DoNotDisturb)
         .unwrap_err();
@@ -165,6 +172,7 @@ fn a_missing_menu_item_is_named_with_the_display() {
         "handset 029e74a599: the item \"Do Not Disturb\" was expected, but the display shows \
          \"Select Services\" [> Other] (Back | Select)"
     );
+    drop(handset);
     assert!(
         bench.run_for(Duration::from_secs(1)).is_ok(),
         "the bench is not broken"
@@ -174,7 +182,9 @@ fn a_missing_menu_item_is_named_with_the_display() {
 #[test]
 fn a_mute_console_breaks_the_bench_and_is_no_finding() {
     let mut bench = open(CONSOLE, Habit::Mute);
-    let error = bench.handset("Anna").unwrap().read_screen().unwrap_err();
+    let error = Handset::new(bench.face("Anna").unwrap())
+        .read_screen()
+        .unwrap_err();
     assert!(matches!(error, RigError::ConsoleSilent { .. }), "{error}");
     assert_eq!(bench.run_for(Duration::from_secs(1)).unwrap_err(), error);
     let report = bench.finish();
@@ -185,14 +195,18 @@ fn a_mute_console_breaks_the_bench_and_is_no_finding() {
 #[test]
 fn an_occupied_web_interface_breaks_the_bench() {
     let mut bench = open(WEB, Habit::Occupied);
-    let error = bench.handset("Anna").unwrap().read_screen().unwrap_err();
+    let error = Handset::new(bench.face("Anna").unwrap())
+        .read_screen()
+        .unwrap_err();
     assert!(matches!(error, RigError::WebBusy { .. }), "{error}");
 }
 
 #[test]
 fn the_web_session_is_given_back() {
     let mut bench = open(WEB, Habit::Good);
-    bench.handset("Anna").unwrap().read_screen().unwrap();
+    Handset::new(bench.face("Anna").unwrap())
+        .read_screen()
+        .unwrap();
     let report = bench.finish();
     let logout = report.log.records().iter().any(|record| {
         matches!(&record.observation, Observation::Web { direction: Direction::ToBase, line, .. }
@@ -204,7 +218,7 @@ fn the_web_session_is_given_back() {
 #[test]
 fn a_panic_of_the_emulated_base_is_a_rig_error() {
     let mut bench = open(CONSOLE, Habit::Panics);
-    let mut handset = bench.handset("Anna").unwrap();
+    let mut handset = Handset::new(bench.face("Anna").unwrap());
     let error = handset
         .open_service_menu(Service::DoNotDisturb)
         .unwrap_err();
@@ -214,7 +228,9 @@ fn a_panic_of_the_emulated_base_is_a_rig_error() {
 #[test]
 fn a_base_that_ends_unasked_breaks_the_bench() {
     let mut bench = open(CONSOLE, Habit::Ends);
-    let error = bench.handset("Anna").unwrap().press("menu").unwrap_err();
+    let error = Handset::new(bench.face("Anna").unwrap())
+        .press("menu")
+        .unwrap_err();
     assert!(matches!(error, RigError::BaseGone { .. }), "{error}");
 }
 
@@ -229,9 +245,13 @@ fn a_base_ends_when_asked() {
 fn a_restarted_base_is_logged_in_to_again() {
     for rig in [CONSOLE, WEB] {
         let mut bench = open(rig, Habit::Good);
-        bench.handset("Anna").unwrap().press("menu").unwrap();
+        Handset::new(bench.face("Anna").unwrap())
+            .press("menu")
+            .unwrap();
         bench.restart_base().unwrap();
-        let screen = bench.handset("Anna").unwrap().read_screen().unwrap();
+        let screen = Handset::new(bench.face("Anna").unwrap())
+            .read_screen()
+            .unwrap();
         assert_eq!(screen.view, View::Idle, "{rig}");
         assert_eq!(bench.finish().rig_error, None);
     }
@@ -240,7 +260,9 @@ fn a_restarted_base_is_logged_in_to_again() {
 #[test]
 fn a_console_of_a_base_without_power_is_missing() {
     let mut bench = Bench::open(setup(CONSOLE, Habit::Good)).unwrap();
-    let error = bench.handset("Anna").unwrap().read_screen().unwrap_err();
+    let error = Handset::new(bench.face("Anna").unwrap())
+        .read_screen()
+        .unwrap_err();
     assert_eq!(
         error.to_string(),
         "the rig has no console while the base is off"
@@ -264,10 +286,11 @@ fn the_same_setup_gives_the_same_evidence_to_the_byte() {
         setup.seed = seed;
         let mut bench = Bench::open(setup).unwrap();
         bench.power_on().unwrap();
-        let mut handset = bench.handset("Anna").unwrap();
+        let mut handset = Handset::new(bench.face("Anna").unwrap());
         handset
             .set_service(intent(Service::DoNotDisturb, true, None))
             .unwrap();
+        drop(handset);
         serde_json::to_string(bench.finish().log.records()).unwrap()
     };
     assert_eq!(evidence(1), evidence(1));

@@ -1,21 +1,24 @@
 //! The virtual laboratory: the network between two nodes, the order of arrival, power, and worlds that fork.
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
+use bench::lab::names::Names;
 use bench::lab::network::{Effect, Fault};
 use bench::lab::virtual_lab::{Chooser, VirtualLab, VirtualSetup, Waiting};
-use bench::lab::{Addresses, BaseSpec, Indication, Lab};
+use bench::lab::{BaseSpec, Indication, Lab, NodeId};
 use bytes::Bytes;
 use evidence::record::{Direction, Fate};
 use server::{AppServer, Dialect, ServerConfig};
-use sip::node::{Flow, Input, Node, Output, Transmit, TransmitReason, Transport};
+use sip::node::{Flow, Input, Node, Output, Transmit, TransmitReason, Transport, digest_of};
 use sip::time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+const UNIT: NodeId = NodeId(1);
+
 /// A base that says numbered things at its start and nothing later.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Talker {
     transport: Transport,
     local: SocketAddr,
@@ -54,10 +57,14 @@ impl Node for Talker {
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
     }
+
+    fn digest(&self) -> u64 {
+        digest_of(self)
+    }
 }
 
 /// A base that wants to be woken at once, for ever.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Restless;
 
 impl Node for Restless {
@@ -69,6 +76,10 @@ impl Node for Restless {
 
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
+    }
+
+    fn digest(&self) -> u64 {
+        digest_of(self)
     }
 }
 
@@ -93,28 +104,24 @@ fn lab_with(
     let server: SocketAddr = "127.0.0.1:5060".parse().unwrap();
     let address: SocketAddr = "127.0.0.2:5060".parse().unwrap();
     let provisioning = "http://127.0.0.1:8080/p".to_owned();
+    let machine = AppServer::new(ServerConfig {
+        dialect: Dialect::broadsoft(),
+        listen: vec![(Transport::Udp, server), (Transport::Tcp, server)],
+        domain: "as.example".to_owned(),
+        seed,
+    });
     VirtualLab::new(VirtualSetup {
-        server: AppServer::new(ServerConfig {
-            dialect: Dialect::broadsoft(),
-            listen: vec![(Transport::Udp, server), (Transport::Tcp, server)],
-            domain: "as.example".to_owned(),
-            seed,
-        }),
+        servers: vec![(machine, vec![server])],
         factory: Arc::new(move |spec: &BaseSpec| Ok(base(spec))),
-        base: BaseSpec {
+        units: vec![BaseSpec {
             model: "talker".to_owned(),
             mac: "7c2f80e0d605".to_owned(),
             sip: address,
-            provisioning_url: provisioning.clone(),
+            provisioning_url: provisioning,
             seed,
-        },
-        addresses: Addresses {
-            base: address,
-            server,
-            provisioning,
-        },
+        }],
+        names: Names::default(),
         seed,
-        chooser: None,
     })
 }
 
@@ -129,7 +136,7 @@ fn lab(seed: u64, transport: Transport, count: usize) -> VirtualLab {
             out: VecDeque::new(),
         })
     });
-    lab.power_on().unwrap();
+    lab.power_on(UNIT).unwrap();
     lab
 }
 
@@ -263,7 +270,7 @@ fn lab_order(seed: u64) -> Vec<String> {
 fn a_fork_repeats_the_same_future_and_leaves_the_original_alone() {
     let mut lab = lab(5, Transport::Udp, 4);
     assert!(lab.advance(Instant::EPOCH).is_some());
-    let mut fork = lab.fork();
+    let mut fork = lab.clone();
     let future = story(&mut fork);
     assert_eq!(future, story(&mut lab));
     assert!(!future.is_empty());
@@ -282,7 +289,7 @@ fn a_stream_reset_drops_what_is_under_way() {
 #[test]
 fn a_base_that_never_rests_is_a_rig_error() {
     let mut lab = lab_with(1, |_| Box::new(Restless));
-    lab.power_on().unwrap();
+    lab.power_on(UNIT).unwrap();
     let mut broken = None;
     while let Some(observed) = lab.advance(Instant::from_micros(1_000_000)) {
         if let Indication::Broken(error) = observed.indication {
@@ -291,7 +298,7 @@ fn a_base_that_never_rests_is_a_rig_error() {
     }
     assert_eq!(
         broken.unwrap(),
-        "the laboratory: time does not move on any more"
+        "the emulated base 7c2f80e0d605: time does not move on any more"
     );
     assert_eq!(lab.now(), Instant::from_micros(1_000_000));
 }
@@ -308,7 +315,7 @@ fn a_message_to_nobody_is_dropped() {
             out: VecDeque::new(),
         })
     });
-    lab.power_on().unwrap();
+    lab.power_on(UNIT).unwrap();
     let fates: Vec<Fate> = story(&mut lab).iter().map(|(_, fate, _)| *fate).collect();
     assert_eq!(fates, [Fate::Sent, Fate::Dropped]);
 }
@@ -316,6 +323,6 @@ fn a_message_to_nobody_is_dropped() {
 #[test]
 fn without_power_nothing_is_said() {
     let mut lab = lab(1, Transport::Udp, 3);
-    lab.power_off().unwrap();
+    lab.power_off(UNIT).unwrap();
     assert!(story(&mut lab).is_empty());
 }

@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use bench::error::RigError;
+use bench::lab::names::Names;
 use bench::lab::network::{Effect, Fault};
-use bench::lab::wire_lab::{WireBase, WireLab, WireSetup};
-use bench::lab::{Indication, Lab, Party};
+use bench::lab::wire_lab::{WireBase, WireLab, WireServer, WireSetup, WireUnit};
+use bench::lab::{Indication, Lab, NodeId};
 use bytes::Bytes;
 use evidence::record::{Direction, Fate, Sip};
 use server::{AppServer, Dialect, ServerConfig};
@@ -17,6 +18,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 const LIMIT: Duration = Duration::from_secs(20);
+const UNIT: NodeId = NodeId(1);
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 fn loopback() -> SocketAddr {
@@ -51,16 +53,20 @@ fn open(base: WireBase) -> WireLab {
     let text = include_str!("../../dialects/broadsoft.toml");
     let dialect = Dialect::from_toml(text, "broadsoft.toml").unwrap();
     WireLab::open(WireSetup {
-        base,
+        units: vec![WireUnit { base, bind: HOME }],
         address: HOME,
-        server: Box::new(|listen| {
-            AppServer::new(ServerConfig {
-                dialect,
-                listen: listen.to_vec(),
-                domain: "example.test".to_owned(),
-                seed: 1,
-            })
-        }),
+        servers: vec![WireServer {
+            sites: 1,
+            make: Box::new(|listen| {
+                AppServer::new(ServerConfig {
+                    dialect,
+                    listen: listen.concat(),
+                    domain: "example.test".to_owned(),
+                    seed: 1,
+                })
+            }),
+        }],
+        names: Names::default(),
         seed: 1,
     })
     .unwrap()
@@ -144,7 +150,7 @@ fn reply(lab: &mut WireLab, asked: ExchangeId) -> Result<http::Response<Bytes>, 
 fn be_ready(lab: &mut WireLab, ends: &Ends) {
     let sip = ends.sip.local_addr().unwrap();
     let deadline = lab.now() + LIMIT;
-    while lab.addresses().base != sip {
+    while lab.layout().units[0].sip != sip {
         assert!(lab.now() < deadline, "the base is ready in time");
         let _ = lab.advance(lab.now() + Duration::from_millis(5));
     }
@@ -169,9 +175,9 @@ fn options(transport: &str) -> Vec<u8> {
 fn what_the_base_sends_is_tapped_and_answered_by_the_server() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     be_ready(&mut bench.lab, &ends);
-    let server = bench.lab.addresses().server;
+    let server = bench.lab.layout().servers[0].sites[0];
     ends.sip.send_to(&options("UDP"), server).unwrap();
     let seen: Vec<_> = (0..4)
         .map(|_| sip(&mut bench.lab))
@@ -193,9 +199,9 @@ fn what_the_base_sends_is_tapped_and_answered_by_the_server() {
 fn a_dropped_datagram_was_sent_and_the_server_does_not_see_it() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     be_ready(&mut bench.lab, &ends);
-    let server = bench.lab.addresses().server;
+    let server = bench.lab.layout().servers[0].sites[0];
     bench
         .lab
         .disturb(Fault::new(Effect::Drop).from_base().next(1));
@@ -211,9 +217,9 @@ fn a_dropped_datagram_was_sent_and_the_server_does_not_see_it() {
 fn a_message_in_two_pieces_of_a_stream_is_one_record() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     be_ready(&mut bench.lab, &ends);
-    let mut stream = TcpStream::connect(bench.lab.addresses().server).unwrap();
+    let mut stream = TcpStream::connect(bench.lab.layout().servers[0].sites[0]).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     let message = options("TCP");
@@ -259,10 +265,10 @@ fn sip_count(lab: &mut WireLab) -> usize {
 fn what_is_typed_before_the_console_is_there_waits_for_it() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     bench
         .lab
-        .write_console(Bytes::from_static(b"help\r"))
+        .write_console(UNIT, Bytes::from_static(b"help\r"))
         .unwrap();
     be_ready(&mut bench.lab, &ends);
     let _ = bench
@@ -290,12 +296,12 @@ fn a_web_request_waits_for_the_base_and_fails_when_it_is_off() {
             .body(Bytes::new())
             .unwrap()
     };
-    let asked = bench.lab.request(Party::Base, request());
+    let asked = bench.lab.request(UNIT, request());
     let failed = reply(&mut bench.lab, asked).unwrap_err();
     assert_eq!(failed, "the base is off");
 
-    bench.lab.power_on().unwrap();
-    let asked = bench.lab.request(Party::Base, request());
+    bench.lab.power_on(UNIT).unwrap();
+    let asked = bench.lab.request(UNIT, request());
     let web = ends.web.try_clone().unwrap();
     let answering = std::thread::spawn(move || {
         let (mut client, _) = web.accept().unwrap();
@@ -324,7 +330,7 @@ fn a_web_request_waits_for_the_base_and_fails_when_it_is_off() {
 fn the_base_fetches_its_provisioning_from_the_bench() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    let url = bench.lab.addresses().provisioning;
+    let url = bench.lab.layout().provisioning;
     let root = url.strip_prefix("http://").unwrap();
     let (host, path) = root.split_once('/').unwrap();
     let mut client = TcpStream::connect(host).unwrap();
@@ -351,7 +357,7 @@ fn the_base_fetches_its_provisioning_from_the_bench() {
 #[test]
 fn a_base_that_dies_is_a_fault_of_the_rig_with_its_last_words() {
     let mut bench = bench("echo \"thread 'main' panicked at the disco\" >&2; exit 101");
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     let error = broken(&mut bench.lab).to_string();
     assert_eq!(
         error,
@@ -359,7 +365,7 @@ fn a_base_that_dies_is_a_fault_of_the_rig_with_its_last_words() {
          last words: thread 'main' panicked at the disco"
     );
     ended(&mut bench.lab);
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     broken(&mut bench.lab);
 }
 
@@ -367,9 +373,9 @@ fn a_base_that_dies_is_a_fault_of_the_rig_with_its_last_words() {
 fn a_base_that_is_asked_to_end_ends_in_good_order() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     be_ready(&mut bench.lab, &ends);
-    bench.lab.shut_down().unwrap();
+    bench.lab.shut_down(UNIT).unwrap();
     ended(&mut bench.lab);
 }
 
@@ -377,10 +383,10 @@ fn a_base_that_is_asked_to_end_ends_in_good_order() {
 fn a_base_without_power_says_nothing_and_hears_nothing() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     be_ready(&mut bench.lab, &ends);
-    bench.lab.power_off().unwrap();
-    let server = bench.lab.addresses().server;
+    bench.lab.power_off(UNIT).unwrap();
+    let server = bench.lab.layout().servers[0].sites[0];
     ends.sip.send_to(&options("UDP"), server).unwrap();
     let fates: Vec<_> = (0..4).map(|_| sip(&mut bench.lab).fate).collect();
     assert_eq!(fates.last(), Some(&Fate::Dropped));
@@ -390,7 +396,7 @@ fn a_base_without_power_says_nothing_and_hears_nothing() {
 #[test]
 fn a_base_that_says_nonsense_is_named() {
     let mut bench = bench("echo 'Usage: base'; trap 'exit 0' TERM; wait_for_signal");
-    bench.lab.power_on().unwrap();
+    bench.lab.power_on(UNIT).unwrap();
     let error = broken(&mut bench.lab).to_string();
     assert!(error.contains("Usage: base"), "{error}");
 }
@@ -403,7 +409,7 @@ fn a_missing_program_is_named_at_once() {
         mac: "7c2f80aabbcc".to_owned(),
         arguments: Vec::new(),
     });
-    let error = lab.power_on().unwrap_err().to_string();
+    let error = lab.power_on(UNIT).unwrap_err().to_string();
     assert!(error.contains("cannot start /no/such/lockstep"), "{error}");
 }
 
@@ -416,9 +422,9 @@ fn a_real_base_has_no_switch_and_its_lost_console_is_named() {
         console: Some(console.clone()),
         web: None,
     });
-    lab.power_on().unwrap();
-    assert!(matches!(lab.power_off(), Err(RigError::Missing { .. })));
-    assert!(matches!(lab.shut_down(), Err(RigError::Missing { .. })));
+    lab.power_on(UNIT).unwrap();
+    assert!(matches!(lab.power_off(UNIT), Err(RigError::Missing { .. })));
+    assert!(matches!(lab.shut_down(UNIT), Err(RigError::Missing { .. })));
     let (line, _) = ends.console.accept().unwrap();
     drop(line);
     let error = broken(&mut lab).to_string();

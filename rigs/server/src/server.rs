@@ -26,7 +26,7 @@ use sip::digest::{self, ChallengePolicy, Challenger, Qop};
 use sip::endpoint::{self, Endpoint, Indication, TransactionId};
 use sip::feature_event::{Service, Setting};
 use sip::message::Message;
-use sip::node::{Flow, Input, Node, Output, Transport};
+use sip::node::{Flow, Input, Node, Output, Transport, digest_of};
 use sip::time::Instant;
 use sip::timer::Timers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -478,7 +478,7 @@ impl Node for AppServer {
             }
             Input::Shutdown => self.out.push_back(Output::Ended),
             Input::Timeout => self.handle_timeout(now),
-            Input::Console(_) | Input::HttpReply { .. } => {}
+            Input::Console(_) | Input::HttpReply { .. } | Input::Resolved { .. } => {}
         }
     }
 
@@ -501,6 +501,10 @@ impl Node for AppServer {
 
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
+    }
+
+    fn digest(&self) -> u64 {
+        digest_of(self)
     }
 }
 

@@ -31,6 +31,7 @@ pub mod endpoint;
 pub mod feature_event;
 pub mod message;
 pub mod node;
+pub mod resolution;
 pub mod service;
 pub mod subscription;
 pub mod time;

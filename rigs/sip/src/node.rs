@@ -7,8 +7,10 @@
 //! SIP streams: a node never connects or accepts. It transmits on a [`Flow`]; the driver uses the open connection
 //! between the two addresses or opens one, and says `FlowClosed` when it cannot or when the connection ends.
 
+use crate::resolution::{Answer, Question};
 use crate::time::Instant;
 use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -122,7 +124,14 @@ pub enum Input {
         /// The answer, or why there is none.
         reply: Result<http::Response<Bytes>, HttpFailure>,
     },
-    /// End in good order: give up registrations and subscriptions, then say [`Output::Ended`].
+    /// The answer to an [`Output::Resolve`] of the node.
+    Resolved {
+        /// What was asked.
+        question: Question,
+        /// What came back.
+        answer: Answer,
+    },
+    /// Shut down cleanly: give up registrations and subscriptions, then say [`Output::Ended`].
     Shutdown,
     /// Time has passed. Early or repeated time-outs change nothing. A driver sends one when it starts the node.
     Timeout,
@@ -151,6 +160,8 @@ pub enum Output {
     },
     /// Tell every WebSocket listener.
     Event(String),
+    /// Resolve a name; [`Input::Resolved`] with the same question follows.
+    Resolve(Question),
     /// The node has ended after [`Input::Shutdown`] and wants nothing more.
     Ended,
     /// Nothing more to do until this point in time, or until the next input.
@@ -159,7 +170,7 @@ pub enum Output {
 
 /// A party of a laboratory. After every `handle_input` the driver calls `poll_output` until it answers
 /// [`Output::Timeout`].
-pub trait Node: Send {
+pub trait Node: Send + Sync {
     /// Takes one input.
     fn handle_input(&mut self, now: Instant, input: Input);
 
@@ -168,4 +179,30 @@ pub trait Node: Send {
 
     /// An independent copy in the same state.
     fn fork(&self) -> Box<dyn Node>;
+
+    /// A number that is the same for two nodes in the same state, and almost surely another one else. Deadlines are part
+    /// of the state; what was drained is not.
+    fn digest(&self) -> u64;
+}
+
+/// The digest of a state that its `Debug` shows whole: what a machine derives.
+#[must_use]
+pub fn digest_of(state: &impl fmt::Debug) -> u64 {
+    use fmt::Write as _;
+    struct Hashing(Sha256);
+    impl fmt::Write for Hashing {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.update(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut hashing = Hashing(Sha256::new());
+    let written = write!(hashing, "{state:?}");
+    debug_assert!(written.is_ok(), "hashing text does not fail");
+    hashing
+        .0
+        .finalize()
+        .iter()
+        .take(8)
+        .fold(0, |digest, byte| digest << 8 | u64::from(*byte))
 }

@@ -17,6 +17,7 @@ use crate::sockets::Sockets;
 use crate::tap::{Observer, Sighting};
 use bytes::Bytes;
 use sip::node::{ExchangeId, HttpFailure, Input, Node, Output, Transmit};
+use sip::resolution::ResolutionFailure;
 use sip::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -206,6 +207,11 @@ impl<N: Node> Host<N> {
                         web.publish(text);
                     }
                 }
+                // A program on its own has no resolver: it is as if nobody answered.
+                Output::Resolve(question) => self.pending.push_back(Input::Resolved {
+                    question,
+                    answer: Err(ResolutionFailure::NoResponse),
+                }),
                 Output::Ended => self.ended = true,
                 Output::Timeout(deadline) => return deadline,
             }

@@ -51,17 +51,17 @@ async fn deletes(world: &mut World, step: &Step, name: String) -> Result<(), Mis
             let account = name.clone();
             scene
                 .bench()?
-                .provision(move |file| file.remove_account(&account));
+                .provision_for(&name, move |file| file.remove_account(&account))?;
             tell(scene, &name)
         })
         .await
 }
 
 fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), Miss> {
-    let found = scene.bench()?.provision(|file| {
+    let found = scene.bench()?.provision_for(name, |file| {
         let account = file.account(name);
         account.map(|account| account.sync = sync).is_some()
-    });
+    })?;
     if found {
         Ok(())
     } else {

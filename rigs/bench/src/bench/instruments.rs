@@ -1,200 +1,140 @@
-//! How a bench works its instruments: the handset faces over the console and over the web interface, one command or call
-//! at a time, and the web session that must be given back. It waits by letting the world run, and knows no protocol.
+//! How a bench works the instruments of a unit: one command on the console or one call at the web interface at a time, and
+//! the web sessions that must be given back. It waits by letting the world run, and knows no display.
 
 use super::Bench;
-use crate::console::{Engine, display};
 use crate::error::RigError;
 use crate::lab::LONGEST_WAIT;
-use crate::profile::Profile;
-use crate::rig::{HandsetFace, Rig, Secret};
-use crate::web::{self, Driver};
-use evidence::record::{Intent, KeyEffect, Observation, Screen};
 use serde_json::Value;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// How long giving a web session back may take.
 const LOGOUT: Duration = Duration::from_secs(5);
 
+/// How far an instrument is.
+enum Readiness {
+    Missing,
+    Off,
+    Pending,
+    Ready,
+}
+
 impl Bench {
-    pub(crate) fn read_display(&mut self, ipui: &str) -> Result<Screen, RigError> {
-        match self.rig.face {
-            HandsetFace::Console => self.read_on_console(ipui),
-            HandsetFace::Web => {
-                self.web_ready()?;
-                let path = self.profile.web.display.replace("{ipui}", ipui);
-                let answer = self.send_call(http::Method::GET, &path, None)?;
-                self.web_screen(&path, &answer)
-            }
-        }
-    }
-
-    /// Presses keys and reads the display after the last. The keys are recorded before the base gets them, the intent
-    /// with the last.
-    pub(crate) fn press_keys(
+    /// Types a command on the console of a unit, once that is ready.
+    pub(crate) fn type_command(
         &mut self,
-        ipui: &str,
-        keys: &[&str],
-        effect: KeyEffect,
-        intent: Option<Intent>,
-    ) -> Result<Screen, RigError> {
-        match self.rig.face {
-            HandsetFace::Console => self.console_ready()?,
-            HandsetFace::Web => self.web_ready()?,
-        }
-        let last = keys.len().saturating_sub(1);
-        for (index, key) in keys.iter().enumerate() {
-            let unit = self.unit.clone();
-            let observation = Observation::Key {
-                handset: ipui.to_owned(),
-                key: (*key).to_owned(),
-                effect,
-                intent: intent.clone().filter(|_| index == last),
-            };
-            self.record_of(&unit, observation);
-        }
-        match self.rig.face {
-            HandsetFace::Console => {
-                let template = &self.profile.console.keys_command;
-                let command = template
-                    .replace("{ipui}", ipui)
-                    .replace("{keys}", &keys.join(" "));
-                let answer = self.type_command(&command)?;
-                let refused = answer
-                    .iter()
-                    .find(|line| self.profile.console.error.is_match(line));
-                if let Some(line) = refused {
-                    let answer = line.clone();
-                    return Err(self.breaks(RigError::ConsoleAnswer { command, answer }));
-                }
-                self.read_on_console(ipui)
-            }
-            HandsetFace::Web => {
-                let path = self.profile.web.keys.replace("{ipui}", ipui);
-                let body = serde_json::json!({ "keys": keys });
-                let answer = self.send_call(http::Method::POST, &path, Some(body))?;
-                self.web_screen(&path, &answer)
-            }
-        }
-    }
-
-    fn read_on_console(&mut self, ipui: &str) -> Result<Screen, RigError> {
-        let command = self.profile.console.display_command.replace("{ipui}", ipui);
-        let mut answer = Vec::new();
-        // Noise may have torn the first answer; reading changes nothing, so it is done again.
-        for _ in 0..2 {
-            answer = self.console_command(&command)?;
-            let screen = display::answered(&self.profile.console.display, ipui, &answer);
-            if let Some(screen) = screen {
-                self.saw(screen.clone());
-                return Ok(screen);
-            }
-        }
-        let answer = answer.join(" / ");
-        Err(self.breaks(RigError::ConsoleAnswer { command, answer }))
-    }
-
-    fn web_screen(&mut self, path: &str, answer: &Value) -> Result<Screen, RigError> {
-        let Some(screen) = web::screen(&self.profile.web.pointer, answer) else {
-            return Err(self.breaks(RigError::WebRefused {
-                request: path.to_owned(),
-                status: 200,
-                message: format!("the answer is no display: {answer}"),
-            }));
-        };
-        self.saw(screen.clone());
-        Ok(screen)
-    }
-
-    pub(super) fn console_ready(&mut self) -> Result<(), RigError> {
-        self.intact()?;
-        self.settle()?;
-        loop {
-            match &self.console {
-                None => {
-                    return Err(RigError::Missing {
-                        what: "console".to_owned(),
-                    });
-                }
-                Some(console) if console.is_ready() => return Ok(()),
-                Some(console) if console.is_off() => {
-                    return Err(self.breaks(RigError::Missing {
-                        what: "console while the base is off".to_owned(),
-                    }));
-                }
-                Some(_) => {}
-            }
-            self.step(self.now() + LONGEST_WAIT)?;
-        }
-    }
-
-    pub(super) fn type_command(&mut self, command: &str) -> Result<Vec<String>, RigError> {
+        place: usize,
+        command: &str,
+    ) -> Result<Vec<String>, RigError> {
+        self.console_ready(place)?;
         let now = self.now();
-        self.answers.clear();
-        if let Some(console) = &mut self.console {
-            console.command(now, command);
+        if let Some(unit) = self.units.get_mut(place) {
+            unit.answers.clear();
+            if let Some(console) = &mut unit.console {
+                console.command(now, command);
+            }
         }
         loop {
             self.flush()?;
-            if let Some(answer) = self.answers.pop_front() {
+            let unit = self.units.get_mut(place);
+            if let Some(answer) = unit.and_then(|unit| unit.answers.pop_front()) {
                 return Ok(answer);
             }
             self.step(self.now() + LONGEST_WAIT)?;
         }
     }
 
-    pub(super) fn web_ready(&mut self) -> Result<(), RigError> {
-        self.intact()?;
-        self.settle()?;
-        loop {
-            match &self.web {
-                None => {
-                    return Err(RigError::Missing {
-                        what: "web interface".to_owned(),
-                    });
-                }
-                Some(web) if web.is_ready() => return Ok(()),
-                Some(web) if web.is_off() => {
-                    return Err(self.breaks(RigError::Missing {
-                        what: "web interface while the base is off".to_owned(),
-                    }));
-                }
-                Some(_) => {}
+    pub(crate) fn console_ready(&mut self, place: usize) -> Result<(), RigError> {
+        self.until_ready("console", |bench| {
+            let unit = bench.units.get(place);
+            match unit.and_then(|unit| unit.console.as_ref()) {
+                None => Readiness::Missing,
+                Some(console) if console.is_ready() => Readiness::Ready,
+                Some(console) if console.is_off() => Readiness::Off,
+                Some(_) => Readiness::Pending,
             }
-            self.step(self.now() + LONGEST_WAIT)?;
-        }
+        })
     }
 
-    pub(super) fn send_call(
+    /// Makes a call at the web interface of a unit, once that is ready.
+    pub(crate) fn send_call(
         &mut self,
+        place: usize,
         method: http::Method,
         path: &str,
         body: Option<Value>,
     ) -> Result<Value, RigError> {
+        self.web_ready(place)?;
         let now = self.now();
-        self.web_answers.clear();
-        if let Some(web) = &mut self.web {
-            web.call(now, method, path, body);
+        if let Some(unit) = self.units.get_mut(place) {
+            unit.web_answers.clear();
+            if let Some(web) = &mut unit.web {
+                web.call(now, method, path, body);
+            }
         }
         loop {
             self.flush()?;
-            if let Some(answer) = self.web_answers.pop_front() {
+            let unit = self.units.get_mut(place);
+            if let Some(answer) = unit.and_then(|unit| unit.web_answers.pop_front()) {
                 return Ok(answer);
             }
             self.step(self.now() + LONGEST_WAIT)?;
         }
     }
 
-    /// The base lets one administrator in: the next scenario needs the session, so this happens on a broken bench too.
+    pub(crate) fn web_ready(&mut self, place: usize) -> Result<(), RigError> {
+        self.until_ready("web interface", |bench| {
+            let unit = bench.units.get(place);
+            match unit.and_then(|unit| unit.web.as_ref()) {
+                None => Readiness::Missing,
+                Some(web) if web.is_ready() => Readiness::Ready,
+                Some(web) if web.is_off() => Readiness::Off,
+                Some(_) => Readiness::Pending,
+            }
+        })
+    }
+
+    fn until_ready(
+        &mut self,
+        what: &str,
+        readiness: impl Fn(&Self) -> Readiness,
+    ) -> Result<(), RigError> {
+        self.intact()?;
+        self.settle()?;
+        loop {
+            match readiness(self) {
+                Readiness::Ready => return Ok(()),
+                Readiness::Pending => {}
+                Readiness::Missing => {
+                    return Err(RigError::Missing {
+                        what: what.to_owned(),
+                    });
+                }
+                Readiness::Off => {
+                    return Err(self.breaks(RigError::Missing {
+                        what: format!("{what} while the base is off"),
+                    }));
+                }
+            }
+            self.step(self.now() + LONGEST_WAIT)?;
+        }
+    }
+
+    /// A base lets one administrator in: the next scenario needs the session, so this happens on a broken bench too.
     pub(super) fn give_web_back(&mut self) {
         let now = self.now();
-        match &mut self.web {
-            Some(web) if web.holds_session() => web.log_out(now),
-            _ => return,
+        let mut leaving = Vec::new();
+        for (place, unit) in self.units.iter_mut().enumerate() {
+            if let Some(web) = unit.web.as_mut().filter(|web| web.holds_session()) {
+                web.log_out(now);
+                leaving.push(place);
+            }
+        }
+        if leaving.is_empty() {
+            return;
         }
         let broken = self.broken.take();
         let deadline = now + LOGOUT;
-        while !self.logged_out && self.now() < deadline {
+        while !self.have_left(&leaving) && self.now() < deadline {
             if self.flush().is_err() || self.step(deadline).is_err() {
                 break;
             }
@@ -203,41 +143,10 @@ impl Bench {
             self.broken = broken;
         }
     }
-}
 
-pub(super) fn instruments(
-    rig: &Rig,
-    profile: &Arc<Profile>,
-) -> Result<(Option<Engine>, Option<Driver>), RigError> {
-    let password = |secret: &Secret| {
-        secret
-            .reveal(|name| std::env::var(name).ok())
-            .ok_or_else(|| RigError::Missing {
-                what: "password: the environment variable that the rig file names is not set"
-                    .to_owned(),
-            })
-    };
-    let console = match &rig.console {
-        None => None,
-        Some(port) => {
-            let password = password(&port.account.password)?;
-            Some(Engine::new(
-                Arc::clone(profile),
-                &port.account.username,
-                &password,
-            ))
-        }
-    };
-    let web = match &rig.web {
-        None => None,
-        Some(access) => {
-            let password = password(&access.account.password)?;
-            Some(Driver::new(
-                Arc::clone(profile),
-                &access.account.username,
-                &password,
-            ))
-        }
-    };
-    Ok((console, web))
+    fn have_left(&self, places: &[usize]) -> bool {
+        places
+            .iter()
+            .all(|place| self.units.get(*place).is_none_or(|unit| unit.logged_out))
+    }
 }

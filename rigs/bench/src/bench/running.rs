@@ -2,12 +2,14 @@
 //! everything becomes a record that the monitor sees. The only place where lab time passes and where the log grows.
 
 use super::Bench;
+use super::unit::UnitBench;
 use crate::console::{self, display};
 use crate::error::RigError;
-use crate::lab::{Indication, LONGEST_WAIT, Observed, Party};
-use crate::web;
+use crate::lab::{Indication, LONGEST_WAIT, NodeId, Observed};
+use crate::web::{self, Driver};
 use evidence::log::Stamp;
-use evidence::record::{Fate, Observation, PowerChange, Screen, Unit};
+use evidence::record::{Fate, Observation, PowerChange, Screen};
+use sip::node::ExchangeId;
 use sip::time::Instant;
 use std::time::Duration;
 
@@ -46,11 +48,13 @@ impl Bench {
             None => due.is_some_and(|due| due <= deadline),
         };
         let now = self.now();
-        if let Some(console) = &mut self.console {
-            console.handle_timeout(now);
-        }
-        if let Some(web) = &mut self.web {
-            web.handle_timeout(now);
+        for unit in &mut self.units {
+            if let Some(console) = &mut unit.console {
+                console.handle_timeout(now);
+            }
+            if let Some(web) = &mut unit.web {
+                web.handle_timeout(now);
+            }
         }
         self.flush()?;
         Ok(happened)
@@ -60,62 +64,86 @@ impl Bench {
         let Observed {
             at,
             wall,
+            unit,
             indication,
         } = observed;
+        let stamp = Stamp::at(at.as_micros()).on_wall(wall);
+        let place = unit.and_then(|node| self.units.iter().position(|unit| unit.node == node));
         match indication {
             Indication::Sip(sip) => {
                 if sip.fate == Fate::Sent {
                     self.sip_messages += 1;
                 }
-                let stamp = Stamp::at(at.as_micros()).on_wall(wall).by(&self.unit);
-                self.append(stamp, Observation::Sip(sip));
-            }
-            Indication::Console(bytes) => {
-                if let Some(console) = &mut self.console {
-                    console.handle_bytes(at, &bytes);
-                }
+                self.append_at(place, stamp, Observation::Sip(sip));
             }
             Indication::HttpReply { exchange, reply } => {
                 if let Some(answer) = self.portal.get_mut(&exchange) {
                     *answer = Some(reply);
-                } else if let Some(web) = &mut self.web {
+                } else if let Some(web) = self.web_at(place) {
                     web.handle_reply(at, exchange, reply);
                 }
             }
+            Indication::Console(bytes) => {
+                let unit = place.and_then(|place| self.units.get_mut(place));
+                if let Some(console) = unit.and_then(|unit| unit.console.as_mut()) {
+                    console.handle_bytes(at, &bytes);
+                }
+            }
             Indication::Event(text) => {
-                if let Some(web) = &mut self.web {
+                if let Some(web) = self.web_at(place) {
                     web.handle_event(&text);
                 }
             }
             Indication::EventsClosed => {
-                if let Some(web) = &mut self.web {
+                if let Some(web) = self.web_at(place) {
                     web.handle_events_closed(at);
                 }
             }
             Indication::Fetch { exchange, request } => {
-                let path = request.uri().path().to_owned();
-                let (response, document) = self.file.serve(&path);
-                let status = response.status().as_u16();
-                self.lab.reply(exchange, response);
-                let observation = Observation::Provisioning {
-                    path,
-                    status,
-                    document,
-                };
-                let stamp = Stamp::at(at.as_micros()).on_wall(wall).by(&self.unit);
-                self.append(stamp, observation);
+                self.serve(place, stamp, exchange, request.uri().path());
             }
-            Indication::BaseEnded if self.ending => {
-                self.power_changed(PowerChange::Ended);
-                self.ended = true;
-            }
-            Indication::BaseEnded => {
-                let at = at.to_string();
-                return Err(self.breaks(RigError::BaseGone { at }));
-            }
+            Indication::BaseEnded => return self.on_end(place, at),
             Indication::Broken(error) => return Err(self.breaks(error)),
         }
         Ok(())
+    }
+
+    fn web_at(&mut self, place: Option<usize>) -> Option<&mut Driver> {
+        self.units.get_mut(place?)?.web.as_mut()
+    }
+
+    /// Answers a fetch. Where the laboratory cannot tell who asks, the name of the file does.
+    fn serve(&mut self, place: Option<usize>, stamp: Stamp, exchange: ExchangeId, path: &str) {
+        let named = |unit: &UnitBench| unit.file.is_at(path);
+        let place = place
+            .or_else(|| self.units.iter().position(named))
+            .unwrap_or(0);
+        let Some(unit) = self.units.get(place) else {
+            return;
+        };
+        let (response, document) = unit.file.serve(path);
+        let observation = Observation::Provisioning {
+            path: path.to_owned(),
+            status: response.status().as_u16(),
+            document,
+        };
+        self.lab.reply(exchange, response);
+        self.append_at(Some(place), stamp, observation);
+    }
+
+    fn on_end(&mut self, place: Option<usize>, at: Instant) -> Result<(), RigError> {
+        let unit = place.and_then(|place| self.units.get_mut(place));
+        match (place, unit) {
+            (Some(place), Some(unit)) if unit.ending => {
+                unit.ended = true;
+                self.power_changed(place, PowerChange::Ended);
+                Ok(())
+            }
+            _ => {
+                let at = at.to_string();
+                Err(self.breaks(RigError::BaseGone { at }))
+            }
+        }
     }
 
     /// Carries out what the instruments want.
@@ -124,87 +152,118 @@ impl Bench {
     }
 
     fn flush_and_deadline(&mut self) -> Result<Option<Instant>, RigError> {
-        let console = self.flush_console()?;
-        let web = self.flush_web()?;
-        Ok([console, web].into_iter().flatten().min())
+        let mut earliest: Option<Instant> = None;
+        for place in 0..self.units.len() {
+            let dues = [self.flush_console(place)?, self.flush_web(place)?];
+            earliest = earliest.into_iter().chain(dues.into_iter().flatten()).min();
+        }
+        Ok(earliest)
     }
 
-    fn flush_console(&mut self) -> Result<Option<Instant>, RigError> {
+    fn flush_console(&mut self, place: usize) -> Result<Option<Instant>, RigError> {
         loop {
-            let Some(console) = &mut self.console else {
+            let Some(unit) = self.units.get_mut(place) else {
+                return Ok(None);
+            };
+            let Some(console) = &mut unit.console else {
                 return Ok(None);
             };
             match console.poll_output() {
                 console::Output::Write(bytes) => {
-                    let written = self.lab.write_console(bytes);
+                    let written = self.lab.write_console(unit.node, bytes);
                     written.map_err(|error| self.breaks(error))?;
                 }
-                console::Output::Indication(indication) => self.on_console(indication)?,
+                console::Output::Indication(indication) => self.on_console(place, indication)?,
                 console::Output::Timeout(due) => return Ok(due),
             }
         }
     }
 
-    fn on_console(&mut self, indication: console::Indication) -> Result<(), RigError> {
+    fn on_console(
+        &mut self,
+        place: usize,
+        indication: console::Indication,
+    ) -> Result<(), RigError> {
         match indication {
-            console::Indication::Answer(lines) => self.answers.push_back(lines),
+            console::Indication::Answer(lines) => {
+                if let Some(unit) = self.units.get_mut(place) {
+                    unit.answers.push_back(lines);
+                }
+            }
             console::Indication::Failed(error) => return Err(self.breaks(error)),
             console::Indication::Log(text) => {
                 if let Some(screen) = display::reported(&self.profile.console, &text) {
-                    self.saw(screen);
+                    self.saw(place, screen);
                 }
             }
             console::Indication::Text { direction, text } => {
-                let unit = self.unit.clone();
-                self.record_of(&unit, Observation::Console { direction, text });
+                self.record_at(place, Observation::Console { direction, text });
             }
         }
         Ok(())
     }
 
-    fn flush_web(&mut self) -> Result<Option<Instant>, RigError> {
+    fn flush_web(&mut self, place: usize) -> Result<Option<Instant>, RigError> {
         loop {
-            let Some(web) = &mut self.web else {
+            let Some(unit) = self.units.get_mut(place) else {
+                return Ok(None);
+            };
+            let Some(web) = &mut unit.web else {
                 return Ok(None);
             };
             match web.poll_output() {
                 web::Output::Send(request) => {
-                    let exchange = self.lab.request(Party::Base, request);
+                    let exchange = self.lab.request(unit.node, request);
                     web.sent(exchange);
                 }
-                web::Output::Indication(indication) => self.on_web(indication)?,
+                web::Output::Indication(indication) => self.on_web(place, indication)?,
                 web::Output::Timeout(due) => return Ok(due),
             }
         }
     }
 
-    fn on_web(&mut self, indication: web::Indication) -> Result<(), RigError> {
+    fn on_web(&mut self, place: usize, indication: web::Indication) -> Result<(), RigError> {
         match indication {
-            web::Indication::Answer(value) => self.web_answers.push_back(value),
+            web::Indication::Answer(value) => {
+                if let Some(unit) = self.units.get_mut(place) {
+                    unit.web_answers.push_back(value);
+                }
+            }
             web::Indication::Failed(error) => return Err(self.breaks(error)),
-            web::Indication::LoggedOut => self.logged_out = true,
-            web::Indication::Reported(screen) => self.saw(screen),
+            web::Indication::LoggedOut => {
+                if let Some(unit) = self.units.get_mut(place) {
+                    unit.logged_out = true;
+                }
+            }
+            web::Indication::Reported(screen) => self.saw(place, screen),
             web::Indication::Text {
                 direction,
                 line,
                 body,
-            } => {
-                let unit = self.unit.clone();
-                let observation = Observation::Web {
+            } => self.record_at(
+                place,
+                Observation::Web {
                     direction,
                     line,
                     body,
-                };
-                self.record_of(&unit, observation);
-            }
+                },
+            ),
         }
         Ok(())
     }
 
-    pub(super) fn saw(&mut self, screen: Screen) {
-        let unit = self.unit.clone();
-        self.record_of(&unit, Observation::Screen(screen.clone()));
-        self.screens.insert(screen.handset.clone(), screen);
+    pub(crate) fn saw(&mut self, place: usize, screen: Screen) {
+        self.record_at(place, Observation::Screen(screen.clone()));
+        if let Some(unit) = self.units.get_mut(place) {
+            unit.screens.insert(screen.handset.clone(), screen);
+        }
+    }
+
+    pub(super) fn node(&self, place: usize) -> Result<NodeId, RigError> {
+        let unit = self.units.get(place);
+        unit.map(|unit| unit.node).ok_or_else(|| RigError::Missing {
+            what: format!("unit {place}"),
+        })
     }
 
     /// Records what belongs to the whole scenario.
@@ -213,8 +272,22 @@ impl Bench {
     }
 
     /// Records what a unit did, showed or was told.
-    pub(super) fn record_of(&mut self, unit: &Unit, observation: Observation) {
-        self.append(self.stamp().by(unit), observation);
+    pub(super) fn record_at(&mut self, place: usize, observation: Observation) {
+        self.append_at(Some(place), self.stamp(), observation);
+    }
+
+    /// Records what was done at a handset, for its unit.
+    pub(crate) fn record_for(&mut self, ipui: &str, observation: Observation) {
+        self.record_at(self.unit_of(ipui), observation);
+    }
+
+    fn append_at(&mut self, place: Option<usize>, stamp: Stamp, observation: Observation) {
+        let unit = place.and_then(|place| self.units.get(place));
+        let stamp = match unit {
+            Some(unit) => stamp.by(&unit.name),
+            None => stamp,
+        };
+        self.append(stamp, observation);
     }
 
     pub(super) fn stamp(&self) -> Stamp {
@@ -234,7 +307,7 @@ impl Bench {
     }
 
     /// Marks the bench broken by its first error and gives the error on.
-    pub(super) fn breaks(&mut self, error: RigError) -> RigError {
+    pub(crate) fn breaks(&mut self, error: RigError) -> RigError {
         if self.broken.is_none() {
             let text = format!("the rig cannot go on: {error}");
             self.note(&text);

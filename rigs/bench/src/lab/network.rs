@@ -1,11 +1,14 @@
-//! The network between base and server, as far as it misbehaves on request.
+//! The network between units and server sites, as far as it misbehaves on request.
 //!
-//! Pure: it is asked once for every SIP message that leaves either side and says what becomes of it. Both laboratories
-//! use it, the virtual one for every message, the wire one at the server's own sockets.
+//! Pure: the faults are asked once for every SIP message that leaves any node and say what becomes of it. When a message
+//! arrives is the business of [`transit`], the one model of the network that both laboratories use.
 
-use evidence::record::Direction;
+pub mod transit;
+
+use evidence::record::{Direction, Sip};
 use sip::message::Method;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Which messages a fault is about. Everything `None` means every message.
@@ -19,6 +22,8 @@ pub struct Matcher {
     pub answers: Option<bool>,
     /// Only responses with this status.
     pub status: Option<u16>,
+    /// Only messages from or to this host: one of several units or sites.
+    pub host: Option<IpAddr>,
     /// Only messages whose bytes contain this text, such as an account's address.
     pub containing: Option<String>,
 }
@@ -36,7 +41,7 @@ pub enum Effect {
     Lose(u8),
     /// It is overtaken by the next message in the same direction.
     Reorder,
-    /// The stream it travels on breaks; a datagram is lost.
+    /// The TCP connection it travels on is reset; a datagram is lost.
     Reset,
 }
 
@@ -101,6 +106,13 @@ impl Fault {
         self
     }
 
+    /// Only messages from or to this host.
+    #[must_use]
+    pub fn at_host(mut self, host: IpAddr) -> Self {
+        self.matcher.host = Some(host);
+        self
+    }
+
     /// Only messages that contain this text.
     #[must_use]
     pub fn containing(mut self, text: &str) -> Self {
@@ -128,10 +140,10 @@ impl fmt::Display for Fault {
         match self.effect {
             Effect::Delay(length) => write!(f, "the network delays by {} ms", length.as_millis())?,
             Effect::Drop => f.write_str("the network loses")?,
-            Effect::Duplicate(_) => f.write_str("the network doubles")?,
+            Effect::Duplicate(_) => f.write_str("the network duplicates")?,
             Effect::Lose(percent) => write!(f, "the network loses {percent} percent of")?,
             Effect::Reorder => f.write_str("the network reorders")?,
-            Effect::Reset => f.write_str("the network breaks the stream of")?,
+            Effect::Reset => f.write_str("the network resets the TCP connection of")?,
         }
         match self.count {
             None => f.write_str(" all")?,
@@ -153,6 +165,9 @@ impl fmt::Display for Fault {
             Some(Direction::FromBase) => f.write_str(" from the base")?,
             Some(Direction::ToBase) => f.write_str(" to the base")?,
         }
+        if let Some(host) = self.matcher.host {
+            write!(f, " at {host}")?;
+        }
         if let Some(text) = &self.matcher.containing {
             write!(f, " with {text}")?;
         }
@@ -163,7 +178,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// What becomes of one message.
+/// What the faults do to one message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Passage {
     /// It arrives after the usual time plus this.
@@ -179,50 +194,41 @@ pub enum Passage {
 }
 
 /// The faults that are loaded.
-#[derive(Clone, Debug)]
-pub struct Network {
-    faults: Vec<Fault>,
-    rng: fastrand::Rng,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    loaded: Vec<Fault>,
 }
 
-impl Network {
-    /// A network in order.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self {
-            faults: Vec::new(),
-            rng: fastrand::Rng::with_seed(seed),
-        }
-    }
-
+impl Faults {
     /// Loads a fault.
-    pub fn disturb(&mut self, fault: Fault) {
-        self.faults.push(fault);
+    pub fn load(&mut self, fault: Fault) {
+        self.loaded.push(fault);
     }
 
     /// Forgets all faults.
-    pub fn calm(&mut self) {
-        self.faults.clear();
+    pub fn clear(&mut self) {
+        self.loaded.clear();
     }
 
     /// Whether a fault is loaded.
     #[must_use]
-    pub fn is_disturbed(&self) -> bool {
-        !self.faults.is_empty()
+    pub fn any(&self) -> bool {
+        !self.loaded.is_empty()
     }
 
-    /// What becomes of a message that leaves in this direction. The first loaded fault that matches decides.
-    pub fn pass(&mut self, direction: Direction, bytes: &[u8]) -> Passage {
+    /// What becomes of a message that leaves. The first loaded fault that matches decides; `chance` is a number from 0 to
+    /// 99 that belongs to this message alone.
+    pub fn pass(&mut self, sip: &Sip, chance: impl FnOnce() -> u8) -> Passage {
         let untouched = Passage::Arrives(Duration::ZERO);
-        if self.faults.is_empty() {
+        if self.loaded.is_empty() {
             return untouched;
         }
-        let heading = Heading::read(bytes);
-        for index in 0..self.faults.len() {
-            let Some(fault) = self.faults.get_mut(index) else {
+        let heading = Heading::read(&sip.bytes);
+        for index in 0..self.loaded.len() {
+            let Some(fault) = self.loaded.get_mut(index) else {
                 break;
             };
-            if !fault.matcher.matches(direction, &heading, bytes) {
+            if !fault.matcher.matches(sip, &heading) {
                 continue;
             }
             if fault.skip > 0 {
@@ -233,14 +239,14 @@ impl Network {
             if let Some(count) = &mut fault.count {
                 *count -= 1;
                 if *count == 0 {
-                    self.faults.remove(index);
+                    self.loaded.remove(index);
                 }
             }
             return match effect {
                 Effect::Delay(length) => Passage::Arrives(length),
                 Effect::Drop => Passage::Lost,
                 Effect::Duplicate(later) => Passage::ArrivesTwice(later),
-                Effect::Lose(percent) if self.rng.u8(0..100) < percent => Passage::Lost,
+                Effect::Lose(percent) if chance() < percent => Passage::Lost,
                 Effect::Lose(_) => untouched,
                 Effect::Reorder => Passage::Held,
                 Effect::Reset => Passage::StreamBroken,
@@ -251,8 +257,11 @@ impl Network {
 }
 
 impl Matcher {
-    fn matches(&self, direction: Direction, heading: &Heading<'_>, bytes: &[u8]) -> bool {
-        self.direction.is_none_or(|wanted| wanted == direction)
+    fn matches(&self, sip: &Sip, heading: &Heading<'_>) -> bool {
+        self.direction.is_none_or(|wanted| wanted == sip.direction)
+            && self
+                .host
+                .is_none_or(|host| sip.source.ip() == host || sip.destination.ip() == host)
             && self
                 .method
                 .as_ref()
@@ -266,7 +275,7 @@ impl Matcher {
             && self
                 .containing
                 .as_ref()
-                .is_none_or(|text| contains(bytes, text.as_bytes()))
+                .is_none_or(|text| contains(&sip.bytes, text.as_bytes()))
     }
 }
 
@@ -319,58 +328,84 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evidence::record::{Fate, Parsed};
 
-    const NOTIFY: &[u8] = b"NOTIFY sip:a@b SIP/2.0\r\nCSeq: 1 NOTIFY\r\n\r\n";
-    const ANSWER: &[u8] = b"SIP/2.0 200 OK\r\ncseq: 1 NOTIFY\r\n\r\n";
+    const NOTIFY: &str = "NOTIFY sip:a@b SIP/2.0\r\nCSeq: 1 NOTIFY\r\n\r\n";
+    const ANSWER: &str = "SIP/2.0 200 OK\r\ncseq: 1 NOTIFY\r\n\r\n";
     const PASSES: Passage = Passage::Arrives(Duration::ZERO);
+
+    fn pass(faults: &mut Faults, direction: Direction, text: &str) -> Passage {
+        let sip = Sip {
+            direction,
+            fate: Fate::Sent,
+            transport: "UDP".to_owned(),
+            source: "127.0.0.1:5060".parse().unwrap(),
+            destination: "127.0.0.2:5060".parse().unwrap(),
+            bytes: text.to_owned().into(),
+            parsed: Parsed::default(),
+        };
+        faults.pass(&sip, || 50)
+    }
+
+    fn loaded(fault: Fault) -> Faults {
+        let mut faults = Faults::default();
+        faults.load(fault);
+        faults
+    }
 
     #[test]
     fn a_counted_fault_uses_itself_up() {
-        let mut network = Network::new(1);
-        network.disturb(Fault::new(Effect::Drop).requests(Method::Notify).next(2));
+        let mut faults = loaded(Fault::new(Effect::Drop).requests(Method::Notify).next(2));
         let fates: Vec<_> = (0..3)
-            .map(|_| network.pass(Direction::ToBase, NOTIFY))
+            .map(|_| pass(&mut faults, Direction::ToBase, NOTIFY))
             .collect();
         assert_eq!(fates, [Passage::Lost, Passage::Lost, PASSES]);
-        assert!(!network.is_disturbed());
+        assert!(!faults.any());
     }
 
     #[test]
     fn a_response_is_matched_by_the_method_it_answers() {
-        let mut network = Network::new(1);
-        network.disturb(Fault::new(Effect::Drop).responses_to(Method::Notify));
-        assert_eq!(network.pass(Direction::ToBase, NOTIFY), PASSES);
-        assert_eq!(network.pass(Direction::FromBase, ANSWER), Passage::Lost);
+        let mut faults = loaded(Fault::new(Effect::Drop).responses_to(Method::Notify));
+        assert_eq!(pass(&mut faults, Direction::ToBase, NOTIFY), PASSES);
+        assert_eq!(
+            pass(&mut faults, Direction::FromBase, ANSWER),
+            Passage::Lost
+        );
     }
 
     #[test]
     fn the_direction_and_the_skip_count() {
-        let mut network = Network::new(1);
-        network.disturb(Fault::partition().from_base().after(1));
-        assert_eq!(network.pass(Direction::ToBase, NOTIFY), PASSES);
-        assert_eq!(network.pass(Direction::FromBase, ANSWER), PASSES);
-        assert_eq!(network.pass(Direction::FromBase, ANSWER), Passage::Lost);
+        let mut faults = loaded(Fault::partition().from_base().after(1));
+        assert_eq!(pass(&mut faults, Direction::ToBase, NOTIFY), PASSES);
+        assert_eq!(pass(&mut faults, Direction::FromBase, ANSWER), PASSES);
+        assert_eq!(
+            pass(&mut faults, Direction::FromBase, ANSWER),
+            Passage::Lost
+        );
     }
 
     #[test]
-    fn the_same_seed_loses_the_same_messages() {
-        let fates = |seed| {
-            let mut network = Network::new(seed);
-            network.disturb(Fault::new(Effect::Lose(50)));
-            (0..64)
-                .map(|_| network.pass(Direction::ToBase, NOTIFY))
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(fates(7), fates(7));
-        assert_ne!(fates(7), fates(8));
+    fn one_host_of_several_can_be_cut_off() {
+        let at = |host: &str| loaded(Fault::partition().at_host(host.parse().unwrap()));
+        let lost = pass(&mut at("127.0.0.2"), Direction::ToBase, NOTIFY);
+        assert_eq!(lost, Passage::Lost);
+        let passes = pass(&mut at("127.0.0.3"), Direction::ToBase, NOTIFY);
+        assert_eq!(passes, PASSES);
+    }
+
+    #[test]
+    fn loss_by_chance_follows_the_number_of_the_message() {
+        let mut rare = loaded(Fault::new(Effect::Lose(50)));
+        assert_eq!(pass(&mut rare, Direction::ToBase, NOTIFY), PASSES);
+        let mut often = loaded(Fault::new(Effect::Lose(51)));
+        assert_eq!(pass(&mut often, Direction::ToBase, NOTIFY), Passage::Lost);
     }
 
     #[test]
     fn garbage_passes_through_the_matcher() {
-        let mut network = Network::new(1);
-        network.disturb(Fault::new(Effect::Drop).requests(Method::Notify));
-        assert_eq!(network.pass(Direction::ToBase, b"\xff\xfe"), PASSES);
-        assert_eq!(network.pass(Direction::ToBase, b""), PASSES);
+        let mut faults = loaded(Fault::new(Effect::Drop).requests(Method::Notify));
+        assert_eq!(pass(&mut faults, Direction::ToBase, "\u{ff}"), PASSES);
+        assert_eq!(pass(&mut faults, Direction::ToBase, ""), PASSES);
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! The wire laboratory: real sockets, a real serial line, wall time; the base is a child process or stands on the bench.
+//! The wire laboratory: real sockets, real serial lines, wall time; a unit is a child process or stands on the bench.
 //!
-//! The application server and the provisioning server run here, inside [`Lab::advance`], on a runtime of their own in
-//! the calling thread. That thread must not be one of a tokio runtime.
+//! The application servers and the provisioning server run here, inside [`Lab::advance`], on a runtime of their own in
+//! the calling thread. That thread must not be one of a tokio runtime. Several units are told apart by their hosts, so each
+//! emulated one is bound to a loopback address of its own.
 //!
-//! **What the tap sees.** It sits at the server's sockets. On the loopback, what the server's socket received is what
+//! **What the tap sees.** It sits at the servers' sockets. On the loopback, what the server's socket received is what
 //! the base sent, and what was put on it is what the base gets, so `sent` by the base means received here and
 //! `delivered` to the base means handed to the system here. A message for a base that is switched off is `dropped`.
 //! Network faults act at the same place: what the base sent and the server must not see was still `sent`.
@@ -13,47 +14,68 @@
 
 mod base_port;
 mod framing;
-mod transit;
+mod server_port;
 mod watchdog;
 
 pub use base_port::WireBase;
 
+use super::names::Names;
 use super::network::Fault;
-use super::{Addresses, Indication, Lab, Observed, Party};
+use super::network::transit::{Entry, Flight, Transit};
+use super::{Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace};
 use crate::error::RigError;
 use base_port::{Answered, BasePort, broken};
 use bytes::Bytes;
-use evidence::record::{Direction, Fate};
+use evidence::record::{Direction, Fate, Parsed, Sip};
 use server::AppServer;
+use server_port::ServerPort;
 use sip::node::{ExchangeId, Flow, Input, Node as _, Output, Transmit, Transport};
 use sip::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
+use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
+use std::task::Poll;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
-use transit::{Entry, Flight, Transit};
 use watchdog::Watchdog;
 use wire::arrival::{Arrival, channel};
 use wire::clock::{LabClock, until};
-use wire::flows::Flows;
 use wire::http_face::{Answer, HttpFace};
 
 /// More outputs than this after one input mean that the server wants the same thing again and again.
 const PATIENCE: u32 = 20_000;
 
-/// Makes the application server once its addresses are known.
-pub type ServerFactory = Box<dyn FnOnce(&[(Transport, SocketAddr)]) -> AppServer>;
+/// Makes an application server once the addresses of its sites are known: one list of listeners a site.
+pub type ServerFactory = Box<dyn FnOnce(&[Vec<(Transport, SocketAddr)>]) -> AppServer>;
 
 /// What a wire laboratory is made of.
 pub struct WireSetup {
-    /// The base.
-    pub base: WireBase,
-    /// The rig's own address: an emulated base is bound to it too. A real base must be able to reach it.
+    /// The units.
+    pub units: Vec<WireUnit>,
+    /// The rig's own address. A real base must be able to reach it.
     pub address: IpAddr,
-    /// Makes the application server; it is told where it listens (UDP and TCP on one free port).
-    pub server: ServerFactory,
+    /// The application servers.
+    pub servers: Vec<WireServer>,
+    /// What names resolve to, for the servers.
+    pub names: Names,
     /// The seed of the network faults that are left to chance.
     pub seed: u64,
+}
+
+/// One unit.
+pub struct WireUnit {
+    /// What it is.
+    pub base: WireBase,
+    /// The address that an emulated base is bound to. Units of one laboratory have different ones.
+    pub bind: IpAddr,
+}
+
+/// One application server.
+pub struct WireServer {
+    /// How many sites it has: each listens with UDP and TCP on one free port.
+    pub sites: usize,
+    /// Makes it.
+    pub make: ServerFactory,
 }
 
 /// The wire laboratory.
@@ -65,35 +87,34 @@ pub struct WireLab {
 
 struct World {
     clock: LabClock,
-    address: IpAddr,
-    server: AppServer,
-    server_due: Option<Instant>,
-    flows: Flows,
-    control: HttpFace,
+    servers: Vec<ServerPort>,
+    units: Vec<Unit>,
     provisioning: HttpFace,
-    /// From the server's sockets and its control interface.
-    at_server: mpsc::Receiver<Arrival>,
     at_provisioning: mpsc::Receiver<Arrival>,
-    base: BasePort,
+    names: Names,
     transit: Transit,
     watchdog: Watchdog,
     exchanges: u64,
-    control_requests: BTreeMap<ExchangeId, Answer>,
     fetches: BTreeMap<ExchangeId, Answer>,
     observed: VecDeque<Observed>,
 }
 
-/// What woke the world.
+struct Unit {
+    port: BasePort,
+    bind: IpAddr,
+}
+
+/// What woke the world. The numbers are places among servers or units.
 enum Woken {
-    Answered(Option<Answered>),
-    AtBase(Option<Arrival>),
+    Answered(usize, Option<Answered>),
     AtProvisioning(Option<Arrival>),
-    AtServer(Option<Arrival>),
+    AtServer(usize, Arrival),
+    AtUnit(usize, Arrival),
     Time,
 }
 
 impl WireLab {
-    /// Binds everything; the base is off.
+    /// Binds everything; the units are off.
     ///
     /// # Errors
     /// When a socket cannot be bound; the error names it.
@@ -110,35 +131,60 @@ impl WireLab {
 impl World {
     async fn open(setup: WireSetup) -> Result<Self, RigError> {
         let free = SocketAddr::new(setup.address, 0);
-        let (server_arrivals, at_server) = channel();
         let (provisioning_arrivals, at_provisioning) = channel();
-        let listen = [(Transport::Udp, free), (Transport::Tcp, free)];
-        let flows = Flows::bind(&listen, server_arrivals.clone())
-            .await
-            .map_err(|error| broken("the application server", &error))?;
-        let control = HttpFace::bind(free, server_arrivals)
-            .await
-            .map_err(|error| broken("the application server's control interface", &error))?;
+        let mut servers = Vec::new();
+        for server in setup.servers {
+            servers.push(ServerPort::open(free, server).await?);
+        }
         let provisioning = HttpFace::bind(free, provisioning_arrivals)
             .await
             .map_err(|error| broken("the provisioning server", &error))?;
+        let unit = |unit: WireUnit| -> Result<Unit, RigError> {
+            Ok(Unit {
+                port: BasePort::new(unit.base)?,
+                bind: unit.bind,
+            })
+        };
         Ok(Self {
             clock: LabClock::start(),
-            address: setup.address,
-            server: (setup.server)(flows.addresses()),
-            server_due: Some(Instant::EPOCH),
-            flows,
-            control,
+            servers,
+            units: setup
+                .units
+                .into_iter()
+                .map(unit)
+                .collect::<Result<_, _>>()?,
             provisioning,
-            at_server,
             at_provisioning,
-            base: BasePort::new(setup.base)?,
-            transit: Transit::new(setup.seed),
+            names: setup.names,
+            transit: Transit::new(setup.seed, 0..0),
             watchdog: Watchdog::default(),
             exchanges: 0,
-            control_requests: BTreeMap::new(),
             fetches: BTreeMap::new(),
             observed: VecDeque::new(),
+        })
+    }
+
+    const fn unit_id(&self, place: usize) -> NodeId {
+        NodeId(self.servers.len() + place)
+    }
+
+    fn unit_mut(&mut self, unit: NodeId) -> Result<&mut Unit, RigError> {
+        let place = unit.0.checked_sub(self.servers.len());
+        place
+            .and_then(|place| self.units.get_mut(place))
+            .ok_or_else(|| RigError::Missing {
+                what: format!("unit {}", unit.0),
+            })
+    }
+
+    /// The unit at this address. A single unit is whoever speaks; several are told apart by their hosts.
+    fn unit_at(&self, address: SocketAddr) -> Option<usize> {
+        if self.units.len() == 1 {
+            return Some(0);
+        }
+        self.units.iter().position(|unit| {
+            let host = unit.port.sip().map_or(unit.bind, |sip| sip.ip());
+            host == address.ip()
         })
     }
 
@@ -147,19 +193,26 @@ impl World {
         ExchangeId(self.exchanges)
     }
 
-    fn observe(&mut self, indication: Indication) {
+    fn observe(&mut self, unit: Option<NodeId>, indication: Indication) {
         let at = self.clock.now();
         self.observed.push_back(Observed {
             at,
             wall: Some(self.clock.wall(at)),
+            unit,
             indication,
         });
     }
 
-    fn observe_all(&mut self, indications: Vec<Indication>) {
+    fn observe_all(&mut self, place: usize, indications: Vec<Indication>) {
+        let unit = Some(self.unit_id(place));
         for indication in indications {
-            self.observe(indication);
+            self.observe(unit, indication);
         }
+    }
+
+    fn tap(&mut self, flight: &Flight, fate: Fate) {
+        let sip = flight.sip.with_fate(fate);
+        self.observe(Some(flight.unit), Indication::Sip(sip));
     }
 
     fn provisioning_url(&self) -> String {
@@ -191,7 +244,7 @@ impl World {
     /// Nothing to report, and the time is over.
     fn run_out(&mut self) -> Option<Observed> {
         let lag = self.watchdog.judge(self.clock.now())?;
-        self.observe(Indication::Broken(lag));
+        self.observe(None, Indication::Broken(lag));
         self.observed.pop_front()
     }
 
@@ -199,12 +252,20 @@ impl World {
     async fn catch_up(&mut self) {
         let now = self.clock.now();
         self.watchdog.beat(now);
-        if self.base.due().is_some_and(|due| due <= now) {
-            let told = self.base.on_overdue().await;
-            self.observe_all(told);
+        for place in 0..self.units.len() {
+            let Some(unit) = self.units.get_mut(place) else {
+                continue;
+            };
+            if unit.port.due().is_some_and(|due| due <= now) {
+                let told = unit.port.on_overdue().await;
+                self.observe_all(place, told);
+            }
         }
-        if self.server_due.is_some_and(|due| due <= now) {
-            self.give_server(now, Input::Timeout);
+        for place in 0..self.servers.len() {
+            let due = self.servers.get(place).and_then(|server| server.due);
+            if due.is_some_and(|due| due <= now) {
+                self.give_server(place, now, Input::Timeout);
+            }
         }
         while let Some(flight) = self.transit.take_due(now) {
             self.arrive(now, flight).await;
@@ -212,24 +273,22 @@ impl World {
     }
 
     fn next_due(&self, deadline: Instant) -> Instant {
-        let dues = [
-            self.server_due,
-            self.transit.due(),
-            self.watchdog.due(),
-            self.base.due(),
-        ];
-        dues.into_iter().flatten().fold(deadline, Instant::min)
+        let servers = self.servers.iter().filter_map(|server| server.due);
+        let units = self.units.iter().filter_map(|unit| unit.port.due());
+        servers
+            .chain(units)
+            .chain(self.transit.due())
+            .chain(self.watchdog.due())
+            .fold(deadline, Instant::min)
     }
 
     async fn wait(&mut self, deadline: Instant) -> Woken {
         let due = self.next_due(deadline);
+        let clock = self.clock;
         tokio::select! {
             biased;
-            arrival = self.at_server.recv() => Woken::AtServer(arrival),
-            arrival = self.at_provisioning.recv() => Woken::AtProvisioning(arrival),
-            arrival = self.base.arrived.recv() => Woken::AtBase(arrival),
-            Some(answered) = self.base.answers.join_next() => Woken::Answered(answered.ok()),
-            () = until(self.clock, Some(due)) => Woken::Time,
+            woken = self.arrival() => woken,
+            () = until(clock, Some(due)) => Woken::Time,
         }
     }
 
@@ -238,154 +297,257 @@ impl World {
         read_sockets().await;
         tokio::select! {
             biased;
-            arrival = self.at_server.recv() => Woken::AtServer(arrival),
-            arrival = self.at_provisioning.recv() => Woken::AtProvisioning(arrival),
-            arrival = self.base.arrived.recv() => Woken::AtBase(arrival),
-            Some(answered) = self.base.answers.join_next() => Woken::Answered(answered.ok()),
+            woken = self.arrival() => woken,
             () = std::future::ready(()) => Woken::Time,
         }
     }
 
-    async fn on_woken(&mut self, woken: Woken) {
-        match woken {
-            Woken::Answered(answered) => {
-                if let Some(told) = answered.and_then(|it| self.base.on_answered(it)) {
-                    self.observe(told);
+    /// The next thing that comes from outside: first what servers get, then what the units say otherwise.
+    async fn arrival(&mut self) -> Woken {
+        poll_fn(|context| {
+            for (place, server) in self.servers.iter_mut().enumerate() {
+                if let Poll::Ready(Some(arrival)) = server.arrived.poll_recv(context) {
+                    return Poll::Ready(Woken::AtServer(place, arrival));
                 }
             }
-            Woken::AtBase(Some(arrival)) => {
+            if let Poll::Ready(arrival) = self.at_provisioning.poll_recv(context) {
+                return Poll::Ready(Woken::AtProvisioning(arrival));
+            }
+            for (place, unit) in self.units.iter_mut().enumerate() {
+                if let Poll::Ready(Some(arrival)) = unit.port.arrived.poll_recv(context) {
+                    return Poll::Ready(Woken::AtUnit(place, arrival));
+                }
+                if let Poll::Ready(Some(answered)) = unit.port.answers.poll_join_next(context) {
+                    return Poll::Ready(Woken::Answered(place, answered.ok()));
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn on_woken(&mut self, woken: Woken) {
+        match woken {
+            Woken::Answered(place, answered) => {
+                let unit = self.units.get_mut(place);
+                let told = answered.and_then(|it| unit?.port.on_answered(it));
+                self.observe_all(place, told.into_iter().collect());
+            }
+            Woken::AtUnit(place, arrival) => {
                 // A base sends before it shows: what it sent first is reported first, though it came another way.
                 read_sockets().await;
-                while let Ok(sent) = self.at_server.try_recv() {
-                    self.on_server_arrival(sent);
+                for server in 0..self.servers.len() {
+                    while let Some(sent) = self.waiting_at(server) {
+                        self.on_server_arrival(server, sent);
+                    }
                 }
                 self.catch_up().await;
-                let told = self.base.on_arrival(arrival).await;
-                self.observe_all(told);
+                if let Some(unit) = self.units.get_mut(place) {
+                    let told = unit.port.on_arrival(arrival).await;
+                    self.observe_all(place, told);
+                }
             }
             Woken::AtProvisioning(Some(Arrival::Http { request, answer })) => {
                 let exchange = self.next_exchange();
                 self.fetches.insert(exchange, answer);
-                self.observe(Indication::Fetch { exchange, request });
+                self.observe(None, Indication::Fetch { exchange, request });
             }
-            Woken::AtServer(Some(arrival)) => self.on_server_arrival(arrival),
+            Woken::AtServer(place, arrival) => self.on_server_arrival(place, arrival),
             // A channel ends only with the world; nothing else comes to the provisioning server.
-            Woken::AtBase(None)
-            | Woken::AtProvisioning(_)
-            | Woken::AtServer(None)
-            | Woken::Time => {}
+            Woken::AtProvisioning(_) | Woken::Time => {}
         }
     }
 
-    fn on_server_arrival(&mut self, arrival: Arrival) {
+    fn waiting_at(&mut self, server: usize) -> Option<Arrival> {
+        self.servers.get_mut(server)?.arrived.try_recv().ok()
+    }
+
+    fn on_server_arrival(&mut self, place: usize, arrival: Arrival) {
         let now = self.clock.now();
         match arrival {
             Arrival::Sip { flow, bytes } => {
-                for bytes in self.transit.frame(flow, bytes) {
-                    self.enter(
-                        now,
-                        Flight {
-                            direction: Direction::FromBase,
-                            flow,
-                            bytes,
-                        },
-                    );
+                let Some(server) = self.servers.get_mut(place) else {
+                    return;
+                };
+                for bytes in server.frame(flow, bytes) {
+                    self.received(place, now, flow, bytes);
                 }
             }
-            Arrival::FlowClosed { flow } => self.end_stream(now, flow),
+            Arrival::FlowClosed { flow } => self.end_stream(place, now, flow),
             Arrival::Http { request, answer } => {
                 let exchange = self.next_exchange();
-                self.control_requests.insert(exchange, answer);
-                self.give_server(now, Input::Http { exchange, request });
+                if let Some(server) = self.servers.get_mut(place) {
+                    server.asked(exchange, answer);
+                }
+                self.give_server(place, now, Input::Http { exchange, request });
             }
             _ => {}
         }
     }
 
+    /// A message came to a server's socket. What comes from nobody's unit concerns the server alone.
+    fn received(&mut self, place: usize, now: Instant, flow: Flow, bytes: Bytes) {
+        match self.unit_at(flow.remote) {
+            Some(unit) => {
+                let flight = flight(self.unit_id(unit), Direction::FromBase, flow, bytes);
+                self.enter(now, flight);
+            }
+            None => self.give_server(place, now, Input::Sip { flow, bytes }),
+        }
+    }
+
     /// A message leaves its source.
     fn enter(&mut self, now: Instant, flight: Flight) {
-        self.observe(Indication::Sip(flight.seen(Fate::Sent)));
-        let (flow, lost) = (flight.flow, flight.seen(Fate::Dropped));
+        self.tap(&flight, Fate::Sent);
+        let lost = flight.clone();
         match self.transit.enter(now, flight) {
             Entry::OnItsWay => {}
-            Entry::Lost => self.observe(Indication::Sip(lost)),
+            Entry::Lost => self.tap(&lost, Fate::Dropped),
             Entry::StreamBroken => {
-                self.observe(Indication::Sip(lost));
-                self.cut(now, flow);
+                self.tap(&lost, Fate::Dropped);
+                let flow = server_flow(&lost);
+                if let Some(place) = self.server_at(flow.local) {
+                    self.cut(place, now, flow);
+                }
             }
         }
     }
 
+    fn server_at(&self, address: SocketAddr) -> Option<usize> {
+        self.servers
+            .iter()
+            .position(|server| server.sites().contains(&address))
+    }
+
     /// A message reaches its destination.
     async fn arrive(&mut self, now: Instant, flight: Flight) {
-        if flight.direction == Direction::ToBase && self.base.is_off() {
-            self.observe(Indication::Sip(flight.seen(Fate::Dropped)));
+        let flow = server_flow(&flight);
+        let Some(place) = self.server_at(flow.local) else {
+            return;
+        };
+        let off = self
+            .unit_mut(flight.unit)
+            .map_or(true, |unit| unit.port.is_off());
+        if flight.sip.direction == Direction::ToBase && off {
+            self.tap(&flight, Fate::Dropped);
             return;
         }
-        self.observe(Indication::Sip(flight.seen(Fate::Delivered)));
-        let Flight {
-            direction,
-            flow,
-            bytes,
-        } = flight;
-        match direction {
-            Direction::FromBase => self.give_server(now, Input::Sip { flow, bytes }),
+        self.tap(&flight, Fate::Delivered);
+        let bytes = flight.sip.bytes;
+        match flight.sip.direction {
+            Direction::FromBase => self.give_server(place, now, Input::Sip { flow, bytes }),
             Direction::ToBase => {
-                if self.flows.send(flow, bytes).await.is_err() {
-                    self.end_stream(now, flow);
+                let Some(server) = self.servers.get(place) else {
+                    return;
+                };
+                if !server.send(flow, bytes).await {
+                    self.end_stream(place, now, flow);
                 }
             }
         }
     }
 
     /// Breaks a stream as a cut cable would, only faster.
-    fn cut(&mut self, now: Instant, flow: Flow) {
-        self.flows.cut(flow);
-        self.end_stream(now, flow);
-    }
-
-    fn end_stream(&mut self, now: Instant, flow: Flow) {
-        for flight in self.transit.end_stream(flow) {
-            self.observe(Indication::Sip(flight.seen(Fate::Dropped)));
+    fn cut(&mut self, place: usize, now: Instant, flow: Flow) {
+        if let Some(server) = self.servers.get(place) {
+            server.cut(flow);
         }
-        self.give_server(now, Input::FlowClosed { flow });
+        self.end_stream(place, now, flow);
     }
 
-    fn give_server(&mut self, now: Instant, input: Input) {
-        self.server.handle_input(now, input);
-        self.drain_server(now);
+    fn end_stream(&mut self, place: usize, now: Instant, flow: Flow) {
+        for flight in self.transit.end_stream(flow.local, flow.remote) {
+            self.tap(&flight, Fate::Dropped);
+        }
+        let rest = self
+            .servers
+            .get_mut(place)
+            .and_then(|server| server.unframe(flow));
+        if let (Some(bytes), Some(unit)) = (rest, self.unit_at(flow.remote)) {
+            let unfinished = flight(self.unit_id(unit), Direction::FromBase, flow, bytes);
+            self.tap(&unfinished, Fate::Dropped);
+        }
+        self.give_server(place, now, Input::FlowClosed { flow });
     }
 
-    fn drain_server(&mut self, now: Instant) {
+    fn give_server(&mut self, place: usize, now: Instant, input: Input) {
+        if let Some(server) = self.servers.get_mut(place) {
+            server.machine.handle_input(now, input);
+            self.drain_server(place, now);
+        }
+    }
+
+    fn drain_server(&mut self, place: usize, now: Instant) {
         for _ in 0..PATIENCE {
-            match self.server.poll_output() {
+            let Some(server) = self.servers.get_mut(place) else {
+                return;
+            };
+            match server.machine.poll_output() {
                 Output::Timeout(due) => {
-                    self.server_due = due;
+                    server.due = due;
                     return;
                 }
-                Output::Sip(Transmit { flow, bytes, .. }) => self.enter(
-                    now,
-                    Flight {
-                        direction: Direction::ToBase,
-                        flow,
-                        bytes,
-                    },
-                ),
-                Output::HttpReply { exchange, response } => {
-                    if let Some(answer) = self.control_requests.remove(&exchange) {
-                        self.control.answer(answer, response);
-                    }
+                Output::Sip(Transmit { flow, bytes, .. }) => self.transmit(place, now, flow, bytes),
+                Output::HttpReply { exchange, response } => server.answer(exchange, response),
+                Output::Event(text) => server.control.publish(text),
+                Output::Resolve(question) => {
+                    let answer = self.names.answer(&question);
+                    server
+                        .machine
+                        .handle_input(now, Input::Resolved { question, answer });
                 }
-                Output::Event(text) => self.control.publish(text),
                 // The server has no console, fetches nothing and is never asked to end here.
                 Output::Console(_) | Output::Ended | Output::Http { .. } => {}
             }
         }
-        self.server_due = None;
-        self.observe(Indication::Broken(RigError::Lab {
+        if let Some(server) = self.servers.get_mut(place) {
+            server.due = None;
+        }
+        let error = RigError::Lab {
             part: "the application server".to_owned(),
             reason: "its output never ends".to_owned(),
-        }));
+        };
+        self.observe(None, Indication::Broken(error));
+    }
+
+    /// A server wants a message sent.
+    fn transmit(&mut self, place: usize, now: Instant, flow: Flow, bytes: Bytes) {
+        match self.unit_at(flow.remote) {
+            Some(unit) => {
+                let flight = flight(self.unit_id(unit), Direction::ToBase, flow, bytes);
+                self.enter(now, flight);
+            }
+            None => self.give_server(place, now, Input::FlowClosed { flow }),
+        }
+    }
+}
+
+/// A message between a unit and the server that names the flow so.
+fn flight(unit: NodeId, direction: Direction, flow: Flow, bytes: Bytes) -> Flight {
+    let (source, destination) = match direction {
+        Direction::FromBase => (flow.remote, flow.local),
+        Direction::ToBase => (flow.local, flow.remote),
+    };
+    Flight {
+        unit,
+        transport: flow.transport,
+        sip: Sip {
+            direction,
+            fate: Fate::Sent,
+            transport: flow.transport.as_str().to_owned(),
+            source,
+            destination,
+            bytes,
+            parsed: Parsed::default(),
+        },
+    }
+}
+
+/// The flow as the server names it.
+const fn server_flow(flight: &Flight) -> Flow {
+    match flight.sip.direction {
+        Direction::FromBase => flight.receiver_flow(),
+        Direction::ToBase => flight.sender_flow(),
     }
 }
 
@@ -405,57 +567,81 @@ impl Lab for WireLab {
         Some(self.world.clock.wall(self.now()))
     }
 
-    fn addresses(&self) -> Addresses {
+    fn layout(&self) -> Layout {
         let world = &self.world;
-        Addresses {
-            base: world
-                .base
+        let server = |(place, server): (usize, &ServerPort)| ServerPlace {
+            node: NodeId(place),
+            sites: server.sites(),
+        };
+        let unit = |(place, unit): (usize, &Unit)| UnitPlace {
+            node: world.unit_id(place),
+            sip: unit
+                .port
                 .sip()
-                .unwrap_or_else(|| SocketAddr::new(world.address, 0)),
-            server: world.flows.first_address(),
+                .unwrap_or_else(|| SocketAddr::new(unit.bind, 0)),
+        };
+        Layout {
+            servers: world.servers.iter().enumerate().map(server).collect(),
+            units: world.units.iter().enumerate().map(unit).collect(),
             provisioning: world.provisioning_url(),
         }
     }
 
-    fn with_server(&mut self, verb: &mut dyn FnMut(&mut AppServer, Instant)) {
+    fn with_server(&mut self, server: NodeId, verb: &mut dyn FnMut(&mut AppServer, Instant)) {
         let now = self.world.clock.now();
-        verb(&mut self.world.server, now);
+        match self.world.servers.get_mut(server.0) {
+            Some(port) => verb(&mut port.machine, now),
+            None => unreachable!("{server:?} is a server of this laboratory"),
+        }
         let _inside = self.runtime.enter();
-        self.world.drain_server(now);
+        self.world.drain_server(server.0, now);
     }
 
-    fn power_on(&mut self) -> Result<(), RigError> {
+    fn power_on(&mut self, unit: NodeId) -> Result<(), RigError> {
         let world = &mut self.world;
         let (now, url) = (world.clock.now(), world.provisioning_url());
+        let unit = world.unit_mut(unit)?;
         self.runtime
-            .block_on(world.base.power_on(now, world.address, &url))
+            .block_on(unit.port.power_on(now, unit.bind, &url))
     }
 
-    fn power_off(&mut self) -> Result<(), RigError> {
-        let told = self.runtime.block_on(self.world.base.power_off())?;
-        self.world.observe_all(told);
+    fn power_off(&mut self, unit: NodeId) -> Result<(), RigError> {
+        let port = &mut self.world.unit_mut(unit)?.port;
+        let told = self.runtime.block_on(port.power_off())?;
+        for indication in told {
+            self.world.observe(Some(unit), indication);
+        }
         Ok(())
     }
 
-    fn shut_down(&mut self) -> Result<(), RigError> {
+    fn shut_down(&mut self, unit: NodeId) -> Result<(), RigError> {
         let now = self.world.clock.now();
-        self.world.base.shut_down(now)
+        self.world.unit_mut(unit)?.port.shut_down(now)
     }
 
-    fn write_console(&mut self, bytes: Bytes) -> Result<(), RigError> {
-        self.world.base.write_console(bytes)
+    fn write_console(&mut self, unit: NodeId, bytes: Bytes) -> Result<(), RigError> {
+        self.world.unit_mut(unit)?.port.write_console(bytes)
     }
 
-    fn request(&mut self, to: Party, request: http::Request<Bytes>) -> ExchangeId {
+    fn request(&mut self, to: NodeId, request: http::Request<Bytes>) -> ExchangeId {
         let _inside = self.runtime.enter();
         let world = &mut self.world;
         let exchange = world.next_exchange();
-        match to {
-            Party::Base => world.base.request(exchange, request),
-            Party::Server => {
-                let root = format!("http://{}", world.control.address());
-                world.base.request_at(&root, exchange, request);
+        let root = world
+            .servers
+            .get(to.0)
+            .map(|server| format!("http://{}", server.control.address()));
+        match root {
+            // Whoever waits for answers to units also waits for those of servers.
+            Some(root) => {
+                if let Some(unit) = world.units.first_mut() {
+                    unit.port.request_at(&root, exchange, request);
+                }
             }
+            None => match world.unit_mut(to) {
+                Ok(unit) => unit.port.request(exchange, request),
+                Err(error) => world.observe(None, Indication::Broken(error)),
+            },
         }
         exchange
     }
@@ -467,7 +653,7 @@ impl Lab for WireLab {
     }
 
     fn disturb(&mut self, fault: Fault) {
-        self.world.transit.network.disturb(fault);
+        self.world.transit.faults.load(fault);
     }
 
     fn calm(&mut self) {
@@ -478,8 +664,12 @@ impl Lab for WireLab {
     fn reset_streams(&mut self) {
         let now = self.world.clock.now();
         let _inside = self.runtime.enter();
-        for flow in self.world.flows.streams() {
-            self.world.cut(now, flow);
+        for place in 0..self.world.servers.len() {
+            let server = self.world.servers.get(place);
+            let flows = server.map_or_else(Vec::new, ServerPort::streams);
+            for flow in flows {
+                self.world.cut(place, now, flow);
+            }
         }
     }
 

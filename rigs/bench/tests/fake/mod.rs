@@ -8,7 +8,7 @@ use bench::rig::Rig;
 use bench::{Account, BaseFactory, Setup, Sync};
 use bytes::Bytes;
 use serde_json::json;
-use sip::node::{ExchangeId, Input, Node, Output};
+use sip::node::{ExchangeId, Input, Node, Output, digest_of};
 use sip::time::Instant;
 use std::collections::VecDeque;
 use std::path::Path;
@@ -33,7 +33,7 @@ pub(crate) enum Habit {
     Occupied,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct FakeBase {
     habit: Habit,
     out: VecDeque<Output>,
@@ -52,14 +52,14 @@ pub(crate) struct FakeBase {
     file: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Login {
     Name,
     Password,
     In,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum View {
     Idle,
     Root,
@@ -70,7 +70,7 @@ enum View {
 }
 
 /// The values of an editor: those that are in force and those on the display.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Editor {
     in_force: (bool, String),
     shown: (bool, String),
@@ -351,7 +351,10 @@ impl Node for FakeBase {
                 self.file = reply.is_ok_and(|reply| reply.status() == 200);
             }
             Input::Shutdown => self.out.push_back(Output::Ended),
-            Input::Timeout | Input::Sip { .. } | Input::FlowClosed { .. } => {}
+            Input::Timeout
+            | Input::Sip { .. }
+            | Input::FlowClosed { .. }
+            | Input::Resolved { .. } => {}
         }
     }
 
@@ -361,6 +364,10 @@ impl Node for FakeBase {
 
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
+    }
+
+    fn digest(&self) -> u64 {
+        digest_of(self)
     }
 }
 
@@ -377,6 +384,9 @@ pub(crate) fn setup(rig_file: &str, habit: Habit) -> Setup {
         lab: bench::rig::LabKind::Virtual,
         seed: 1,
         scenario: "TEST".to_owned(),
+        face: rig.face,
+        servers: vec![1],
+        names: bench::lab::names::Names::default(),
         rig: Arc::new(rig),
         profile: Arc::new(profile),
         dialect: Arc::new(server::Dialect::broadsoft()),
@@ -392,6 +402,5 @@ pub(crate) fn setup(rig_file: &str, habit: Habit) -> Setup {
             display_name: "Anna".to_owned(),
             sync: Sync::On,
         }],
-        chooser: None,
     }
 }

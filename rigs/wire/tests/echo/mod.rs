@@ -1,7 +1,9 @@
 //! A node that gives back what it is sent on every wire, and takes a few orders by datagram.
 
 use bytes::Bytes;
-use sip::node::{ExchangeId, Flow, Input, Node, Output, Transmit, TransmitReason, Transport};
+use sip::node::{
+    ExchangeId, Flow, Input, Node, Output, Transmit, TransmitReason, Transport, digest_of,
+};
 use sip::time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -127,6 +129,7 @@ impl Node for Echo {
                     Err(failure) => Seen::Failed(failure.0),
                 });
             }
+            Input::Resolved { .. } => {}
             Input::Shutdown => {
                 if let (Some(remote), Some(local)) = (self.last_words, self.local) {
                     let flow = Flow {
@@ -157,5 +160,9 @@ impl Node for Echo {
 
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
+    }
+
+    fn digest(&self) -> u64 {
+        digest_of(self)
     }
 }
