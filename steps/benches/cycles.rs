@@ -6,7 +6,7 @@
 
 use bench::lab::BaseSpec;
 use bench::profile::Profile;
-use bench::rig::{LabKind, Rig};
+use bench::rig::{HandsetFace, LabKind, Rig};
 use bench::{Account, Bench, Setup, Sync};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -68,6 +68,7 @@ impl World {
             seed,
             scenario: "bench".to_owned(),
             rig: Arc::clone(&self.rig),
+            face: HandsetFace::Console,
             profile: Arc::clone(&self.profile),
             dialect: Arc::clone(&self.dialect),
             factory: Arc::new(factory),

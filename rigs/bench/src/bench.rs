@@ -14,7 +14,7 @@ use crate::lab::network::Fault;
 use crate::lab::{Addresses, Lab, Party};
 use crate::profile::Profile;
 use crate::provisioning::{Account, ProvisioningFile};
-use crate::rig::Rig;
+use crate::rig::{HandsetFace, Rig};
 use crate::setup::{DOMAIN, Setup, open_lab};
 use crate::web::Driver;
 use bytes::Bytes;
@@ -49,6 +49,7 @@ pub struct Bench {
     monitor: Monitor,
     findings: Vec<Finding>,
     rig: Arc<Rig>,
+    face: HandsetFace,
     profile: Arc<Profile>,
     accounts: Vec<Account>,
     file: ProvisioningFile,
@@ -105,13 +106,14 @@ impl Bench {
         let Addresses { server, .. } = lab.addresses();
         let mut file = ProvisioningFile::new(&setup.rig.mac, DOMAIN, server);
         file.accounts.clone_from(&setup.accounts);
-        let (console, web) = instruments::instruments(&setup.rig, &setup.profile)?;
+        let (console, web) = instruments::instruments(&setup.rig, setup.face, &setup.profile)?;
         let mut bench = Self {
             lab,
             log,
             monitor: Monitor::new(),
             findings: Vec::new(),
             rig: setup.rig,
+            face: setup.face,
             profile: setup.profile,
             accounts: setup.accounts,
             file,
@@ -133,8 +135,8 @@ impl Bench {
             bench.record(claim);
         }
         bench.note(&format!(
-            "scenario {} on rig {} in the {} laboratory",
-            setup.scenario, bench.rig.name, setup.lab
+            "scenario {} on rig {} by its {} with {} in the {} laboratory",
+            setup.scenario, bench.rig.name, bench.face, setup.dialect.name, setup.lab
         ));
         for account in bench.accounts.clone() {
             let user = UserConfig::new(&account.user, &account.password);

@@ -11,6 +11,7 @@ pub mod document;
 pub mod error;
 pub mod handset;
 pub mod lab;
+pub mod name;
 pub mod profile;
 pub mod provisioning;
 pub mod rig;

@@ -6,7 +6,7 @@ use crate::lab::wire_lab::{WireBase, WireLab, WireSetup};
 use crate::lab::{Addresses, BaseSpec, Lab};
 use crate::profile::Profile;
 use crate::provisioning::Account;
-use crate::rig::{BaseUnderTest, LabKind, Rig};
+use crate::rig::{BaseUnderTest, HandsetFace, LabKind, Rig};
 use server::dialect::Dialect;
 use server::{AppServer, ServerConfig};
 use sip::node::Transport;
@@ -27,9 +27,11 @@ pub struct Setup {
     pub scenario: String,
     /// The rig.
     pub rig: Arc<Rig>,
+    /// How handsets are worked and read: one of the rig's faces. The instruments of the others stay unplugged.
+    pub face: HandsetFace,
     /// The profile that the rig names.
     pub profile: Arc<Profile>,
-    /// The dialect that the rig names.
+    /// The dialect of the server: one of those that the rig can meet.
     pub dialect: Arc<Dialect>,
     /// Makes an emulated base in the virtual laboratory.
     pub factory: BaseFactory,
@@ -132,10 +134,12 @@ fn wire_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
         }
         BaseUnderTest::Real { address } => {
             let sip = sip_address(address)?;
+            let console = (rig.console.as_ref()).filter(|_| setup.face == HandsetFace::Console);
+            let web = (rig.web.as_ref()).filter(|_| setup.face == HandsetFace::Web);
             let base = WireBase::Real {
                 sip,
-                console: rig.console.as_ref().map(|console| console.port.clone()),
-                web: rig.web.as_ref().map(|web| web.url.clone()),
+                console: console.map(|console| console.port.clone()),
+                web: web.map(|web| web.url.clone()),
             };
             (base, address_towards(sip)?)
         }

@@ -18,7 +18,7 @@ const LOGOUT: Duration = Duration::from_secs(5);
 
 impl Bench {
     pub(crate) fn read_display(&mut self, ipui: &str) -> Result<Screen, RigError> {
-        match self.rig.face {
+        match self.face {
             HandsetFace::Console => self.read_on_console(ipui),
             HandsetFace::Web => {
                 self.web_ready()?;
@@ -38,7 +38,7 @@ impl Bench {
         effect: KeyEffect,
         intent: Option<Intent>,
     ) -> Result<Screen, RigError> {
-        match self.rig.face {
+        match self.face {
             HandsetFace::Console => self.console_ready()?,
             HandsetFace::Web => self.web_ready()?,
         }
@@ -53,7 +53,7 @@ impl Bench {
             };
             self.record_of(&unit, observation);
         }
-        match self.rig.face {
+        match self.face {
             HandsetFace::Console => {
                 let template = &self.profile.console.keys_command;
                 let command = template
@@ -205,8 +205,10 @@ impl Bench {
     }
 }
 
+/// The instrument of the case's face, and no other: what a second one would do to the base is not what the case is about.
 pub(super) fn instruments(
     rig: &Rig,
+    face: HandsetFace,
     profile: &Arc<Profile>,
 ) -> Result<(Option<Engine>, Option<Driver>), RigError> {
     let password = |secret: &Secret| {
@@ -218,8 +220,7 @@ pub(super) fn instruments(
             })
     };
     let console = match &rig.console {
-        None => None,
-        Some(port) => {
+        Some(port) if face == HandsetFace::Console => {
             let password = password(&port.account.password)?;
             Some(Engine::new(
                 Arc::clone(profile),
@@ -227,10 +228,10 @@ pub(super) fn instruments(
                 &password,
             ))
         }
+        _ => None,
     };
     let web = match &rig.web {
-        None => None,
-        Some(access) => {
+        Some(access) if face == HandsetFace::Web => {
             let password = password(&access.account.password)?;
             Some(Driver::new(
                 Arc::clone(profile),
@@ -238,6 +239,7 @@ pub(super) fn instruments(
                 &password,
             ))
         }
+        _ => None,
     };
     Ok((console, web))
 }
