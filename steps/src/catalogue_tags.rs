@@ -14,6 +14,25 @@ use std::collections::BTreeSet;
 /// The tags without a prefix: also on real sockets; never there; limits of minutes; the first to try; many accounts.
 pub const PLAIN: [&str; 5] = ["wire", "virtual", "long", "smoke", "scale"];
 
+/// The mechanisms with their words in tags.
+const MECHANISMS: [(&str, Mechanism); 3] = [
+    ("csta", Mechanism::Csta),
+    ("feature-codes", Mechanism::FeatureCodes),
+    ("subscribe-notify", Mechanism::SubscribeNotify),
+];
+
+/// Every mechanism that a tag can name.
+pub fn mechanisms() -> impl Iterator<Item = Mechanism> {
+    MECHANISMS.into_iter().map(|(_, mechanism)| mechanism)
+}
+
+/// The word of a mechanism in tags.
+#[must_use]
+pub fn mechanism_word(mechanism: Mechanism) -> &'static str {
+    let row = MECHANISMS.into_iter().find(|(_, own)| *own == mechanism);
+    row.map_or("", |(word, _)| word)
+}
+
 /// What the tags say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -90,9 +109,9 @@ fn read_tag(facts: &mut Facts, tag: &str, vendors: &BTreeSet<String>) -> Result<
             facts.requirements.push(id.to_owned());
         }
         Some(("mechanism", word)) => {
-            let known = Mechanism::ALL.map(Mechanism::as_str);
-            let mechanism = Mechanism::from_word(word).ok_or_else(|| {
-                let hint = spelling::hint(word, known);
+            let row = MECHANISMS.into_iter().find(|(own, _)| *own == word);
+            let (_, mechanism) = row.ok_or_else(|| {
+                let hint = spelling::hint(word, MECHANISMS.map(|(own, _)| own));
                 format!("@{tag}: no such mechanism{hint}")
             })?;
             facts.mechanisms.insert(mechanism);
@@ -129,7 +148,7 @@ fn read_id(facts: &mut Facts, tag: &str) -> Result<(), String> {
 /// The complaint about a tag of no known kind; it may be any kind misspelt.
 fn unknown(tag: &str, vendors: &BTreeSet<String>) -> String {
     let mut known: Vec<String> = PLAIN.map(str::to_owned).to_vec();
-    known.extend(Mechanism::ALL.map(|mechanism| format!("mechanism-{mechanism}")));
+    known.extend(MECHANISMS.map(|(word, _)| format!("mechanism-{word}")));
     known.extend(vendors.iter().map(|vendor| format!("vendor-{vendor}")));
     known.extend(
         Catalogue::embedded()

@@ -6,12 +6,12 @@ pub mod report;
 pub mod run;
 pub mod server;
 
+use crate::catalogue_tags;
 use crate::cli::SelectArgs;
 use crate::plan::configuration::Vendors;
 use crate::plan::{Plan, PlanError, Selection};
 use crate::spelling;
 use ::server::Dialect;
-use ::server::dialect::Mechanism;
 use bench::document::FileError;
 use bench::name;
 use bench::rig::{BaseUnderTest, HandsetFace, Rig};
@@ -139,7 +139,7 @@ pub fn dialects(rigs: &[Arc<Rig>]) -> Result<BTreeMap<String, Arc<Dialect>>, Usa
 #[must_use]
 pub fn vendors(dialects: &BTreeMap<String, Arc<Dialect>>) -> Vendors {
     let offers = |dialect: &Dialect| {
-        let all = Mechanism::ALL.into_iter();
+        let all = catalogue_tags::mechanisms();
         all.filter(|mechanism| dialect.offers(*mechanism)).collect()
     };
     let files = fs::read_dir(DIALECTS).into_iter().flatten().flatten();

@@ -4,6 +4,7 @@
 
 use super::Selection;
 use super::scenario::Scenario;
+use crate::catalogue_tags;
 use bench::rig::{HandsetFace, LabKind, Rig};
 use server::dialect::Mechanism;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,7 @@ impl Vendors {
         let offered = self.offers.get(dialect);
         let offers = |wanted: &Mechanism| offered.is_some_and(|all| all.contains(wanted));
         let missing = facts.mechanisms.iter().find(|wanted| !offers(wanted))?;
+        let missing = catalogue_tags::mechanism_word(*missing);
         Some(format!("{dialect} does not offer {missing}"))
     }
 
