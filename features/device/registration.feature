@@ -1,4 +1,3 @@
-@vendor-broadsoft
 Feature: Accounts register and stay registered
   Each account has its own registration, keeps its Call-ID, counts up its CSeq, and renews before the server forgets it.
 
@@ -17,13 +16,13 @@ Feature: Accounts register and stay registered
     Then handset "Anna" is registered within 10 seconds
     And handset "Anna" stays registered for 3600 seconds
 
-  @ID-DEV-REG-003 @REQ-REG-02
+  @mechanism-subscribe-notify @ID-DEV-REG-003 @REQ-REG-02
   Scenario: No subscription before the registration
     Given the server is silent to the next 3 REGISTERs
     When the base is switched on
     Then the base subscribes for Anna within 10 seconds of her registration
 
-  @ID-DEV-REG-004 @REQ-REG-05 @REQ-MENU-02
+  @mechanism-subscribe-notify @ID-DEV-REG-004 @REQ-REG-05 @REQ-MENU-02
   Scenario: Every account subscribes for itself
     Given handset "Anna" is synchronised with the server
     And handset "Ben" is synchronised with the server

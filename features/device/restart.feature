@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The base restarts
   After a power cut the base shows what the server says, and pushes nothing by itself.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The idle screen tells the truth at a glance
   A user who looks at the resting handset sees every service that is active, and none that is not.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The ringer's own Do Not Disturb is not the service
   Handsets have a local Do Not Disturb in their audio settings. It silences the ringer, is nobody's business but the handset's, and
   must not be mistaken for the service.

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The network is bad
   Loss, doubling and overtaking are the daily bread of UDP. None of it may leave a handset with the wrong state.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The server has forgotten the subscription
   A base that is told 481, or whose subscription is ended, starts a new one and shows the full state that comes with it.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The server does not answer
   The base repeats an unanswered SUBSCRIBE by the book, gives it up, and comes back when the server does.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Subscriptions are refreshed in time
   The life that the server grants drives the refresh, not the life that the base asked for.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: 202 is as good as 200
   Some servers answer 202 to every SUBSCRIBE. The base waits for the NOTIFY and does not subscribe again.
 

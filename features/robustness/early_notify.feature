@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The NOTIFY overtakes the answer
   A NOTIFY may arrive before the answer to the SUBSCRIBE that it belongs to. It counts.
 

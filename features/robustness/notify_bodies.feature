@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Notified documents come in many forms
   Servers fill the documents differently. What does not matter must not matter, and what is wrong must do no harm.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Only a NOTIFY of a known subscription counts
   A NOTIFY that belongs to no subscription, to another package, or to the past is refused and changes nothing.
 

@@ -9,7 +9,7 @@ use evidence::log::Log;
 use evidence::monitor::{Monitor, RuleReport};
 use evidence::record::{Observation, Record};
 use evidence::verdict::{Facts, Outcome, Verdict};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -74,7 +74,7 @@ impl Run {
         } else if self.cases.is_empty()
             || has(Verdict::Inconclusive)
             || has(Verdict::NotRun)
-            || !self.idle_rigs().is_empty()
+            || !self.idle().is_empty()
         {
             4
         } else {
@@ -82,19 +82,31 @@ impl Run {
         }
     }
 
-    /// The rigs of the plan on which nothing was executed.
+    /// The rigs, dialects and faces that were selected and for which nothing was executed: `on emulated-n870`,
+    /// `with the dialect broadsoft`, `by the face web`.
     #[must_use]
-    pub fn idle_rigs(&self) -> Vec<&str> {
+    pub fn idle(&self) -> Vec<String> {
         let idle = [Verdict::NotApplicable, Verdict::NotRun];
-        let mut rigs: BTreeMap<&str, bool> = BTreeMap::new();
-        for case in &self.cases {
-            let executed = !idle.contains(&case.outcome.verdict);
-            *rigs.entry(&case.entry.rig).or_default() |= executed;
+        let executed = |case: &&Case| !idle.contains(&case.outcome.verdict);
+        let met = |of: fn(&CaseEntry) -> &String| -> BTreeSet<&String> {
+            let done = self.cases.iter().filter(executed);
+            done.map(|case| of(&case.entry)).collect()
+        };
+        let selected = &self.index.selected;
+        let planned = self.cases.iter().map(|case| &case.entry.rig);
+        let rigs: BTreeSet<&String> = selected.rigs.iter().chain(planned).collect();
+        let dialects: BTreeSet<&String> = selected.dialects.iter().collect();
+        let faces: BTreeSet<&String> = selected.faces.iter().collect();
+        let parts = [
+            ("on", rigs, met(|entry| &entry.rig)),
+            ("with the dialect", dialects, met(|entry| &entry.dialect)),
+            ("by the face", faces, met(|entry| &entry.face)),
+        ];
+        let mut told = Vec::new();
+        for (word, wanted, met) in parts {
+            told.extend(wanted.difference(&met).map(|name| format!("{word} {name}")));
         }
-        rigs.into_iter()
-            .filter(|(_, executed)| !executed)
-            .map(|(rig, _)| rig)
-            .collect()
+        told
     }
 }
 

@@ -30,8 +30,24 @@ pub struct RunIndex {
     /// What was run in place of a good emulated base.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutant: Option<String>,
+    /// What was selected.
+    #[serde(default)]
+    pub selected: Selected,
     /// All cases of the plan.
     pub cases: Vec<CaseEntry>,
+}
+
+/// What was selected: where nothing was executed for a part of it, the run is no pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selected {
+    /// `cover` or `full`.
+    pub plan: String,
+    /// The rigs.
+    pub rigs: Vec<String>,
+    /// The dialects.
+    pub dialects: Vec<String>,
+    /// The faces.
+    pub faces: Vec<String>,
 }
 
 /// One case of the plan.
@@ -55,6 +71,12 @@ pub struct CaseEntry {
     pub requirements: Vec<String>,
     /// The rig.
     pub rig: String,
+    /// How handsets were worked: `console` or `web`.
+    #[serde(default)]
+    pub face: String,
+    /// The server's dialect.
+    #[serde(default)]
+    pub dialect: String,
     /// `virtual` or `wire`.
     pub lab: String,
     /// Why it does not apply, when it does not.

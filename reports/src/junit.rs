@@ -17,10 +17,12 @@ use std::time::Duration;
 pub fn write(run: &Run) -> Result<String, quick_junit::SerializeError> {
     let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
     for case in &run.cases {
-        let name = format!(
-            "{} [{} {}]",
-            case.entry.feature, case.entry.rig, case.entry.lab
-        );
+        let entry = &case.entry;
+        let on = [&entry.rig, &entry.face, &entry.dialect, &entry.lab];
+        let on: Vec<&str> = (on.into_iter().map(String::as_str))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let name = format!("{} [{}]", entry.feature, on.join(" "));
         let name = fit(&name);
         let suite = suites
             .entry(name.clone())

@@ -7,6 +7,7 @@ mod case;
 mod sip;
 
 use crate::fold::{Case, Run};
+use crate::index::CaseEntry;
 use case::CaseView;
 use evidence::catalogue::{Catalogue, Status};
 use evidence::monitor::{Finding, RuleReport};
@@ -35,7 +36,10 @@ pub(crate) struct Head {
     started: String,
     seed: u64,
     rigs: Vec<String>,
-    idle_rigs: Vec<String>,
+    dialects: Vec<String>,
+    faces: Vec<String>,
+    plan: String,
+    idle: Vec<String>,
     lockstep: String,
     mutant: Option<String>,
     complete: bool,
@@ -90,7 +94,11 @@ impl RunView {
         for case in &run.cases {
             *counts.entry(case.outcome.verdict).or_default() += 1;
         }
-        let rigs: BTreeSet<&String> = run.cases.iter().map(|case| &case.entry.rig).collect();
+        let every = |of: fn(&CaseEntry) -> &String| -> Vec<String> {
+            let all = run.cases.iter().map(|case| of(&case.entry));
+            let distinct: BTreeSet<&String> = all.filter(|name| !name.is_empty()).collect();
+            distinct.into_iter().cloned().collect()
+        };
         let mut order: Vec<(usize, &Case)> = run.cases.iter().enumerate().collect();
         order.sort_by_key(|(_, case)| Reverse(case.outcome.verdict));
         let (requirements, unexercised) = requirement_rows(run)
@@ -103,8 +111,11 @@ impl RunView {
                 verdict: run.verdict(),
                 started: utc(run.index.started),
                 seed: run.index.seed,
-                rigs: rigs.into_iter().cloned().collect(),
-                idle_rigs: run.idle_rigs().into_iter().map(str::to_owned).collect(),
+                rigs: every(|entry| &entry.rig),
+                dialects: every(|entry| &entry.dialect),
+                faces: every(|entry| &entry.face),
+                plan: run.index.selected.plan.clone(),
+                idle: run.idle(),
                 lockstep: run.index.lockstep.clone(),
                 mutant: run.index.mutant.clone(),
                 complete: run.index.ended.is_some(),

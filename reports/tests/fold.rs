@@ -6,7 +6,7 @@ use evidence::log::Log;
 use evidence::record::{Observation, Record, SCHEMA, StepOutcome, StepPhase};
 use evidence::verdict::Verdict;
 use reports::fold::{Case, Run};
-use reports::index::{CaseEntry, RunIndex};
+use reports::index::{CaseEntry, RunIndex, Selected};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -76,11 +76,45 @@ fn a_run_that_executed_nothing_is_not_a_success() {
     assert_eq!(unclaimed.outcome.verdict, Verdict::NotApplicable);
     let run_of_nothing = run(vec![unclaimed]);
     assert_eq!(run_of_nothing.exit_code(), 4);
-    assert_eq!(run_of_nothing.idle_rigs(), ["emulated-n870"]);
+    assert_eq!(run_of_nothing.idle(), ["on emulated-n870"]);
     assert_eq!(
         (run(vec![]).exit_code(), run(vec![]).verdict()),
         (4, Verdict::NotRun)
     );
+}
+
+#[test]
+fn what_was_selected_and_never_executed_leaves_the_run_open() {
+    let mut good = entry("good");
+    (good.face, good.dialect) = ("console".to_owned(), "broadsoft".to_owned());
+    let good = || Case::fold(&good, records(vec![step(StepOutcome::Pass, ""), ended()]));
+    let run_for = |rigs: &[&str], dialects: &[&str], faces: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let mut run = run(vec![good()]);
+        run.index.selected = Selected {
+            plan: "cover".to_owned(),
+            rigs: owned(rigs),
+            dialects: owned(dialects),
+            faces: owned(faces),
+        };
+        (run.exit_code(), run.idle().join(", "))
+    };
+    let (rig, dialect, face) = (["emulated-n870"], ["broadsoft"], ["console"]);
+    assert_eq!(run_for(&rig, &dialect, &face), (0, String::new()));
+    let rows = [
+        (run_for(&["lab-n610"], &dialect, &face), "on lab-n610"),
+        (
+            run_for(&rig, &["genesys"], &face),
+            "with the dialect genesys",
+        ),
+        (
+            run_for(&rig, &dialect, &["console", "web"]),
+            "by the face web",
+        ),
+    ];
+    for (row, told) in rows {
+        assert_eq!(row, (4, told.to_owned()));
+    }
 }
 
 #[test]

@@ -108,6 +108,8 @@ fn hostile_run(evil: &str) -> Run {
         tags: vec![text()],
         requirements: vec![text()],
         rig: text(),
+        face: text(),
+        dialect: text(),
         lab: text(),
         not_applicable: None,
     };

@@ -7,7 +7,7 @@
 use bench::lab::BaseSpec;
 use bench::lab::names::Names;
 use bench::profile::Profile;
-use bench::rig::{LabKind, Rig};
+use bench::rig::{HandsetFace, LabKind, Rig};
 use bench::{Account, Bench, Setup, Sync};
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -69,6 +69,7 @@ impl World {
             seed,
             scenario: "bench".to_owned(),
             rig: Arc::clone(&self.rig),
+            face: HandsetFace::Console,
             profile: Arc::clone(&self.profile),
             dialect: Arc::clone(&self.dialect),
             factory: Arc::new(factory),
@@ -76,7 +77,6 @@ impl World {
             base_arguments: Vec::new(),
             evidence: None,
             accounts: vec![account],
-            face: self.rig.face,
             servers: vec![1],
             names: Names::default(),
         })

@@ -2,17 +2,19 @@
 //!
 //! `lockstep` alone is `lockstep run`. Words that people know from other test tools mean what they mean there.
 
-use bench::rig::LabKind;
+use crate::plan::Extent;
+use bench::rig::{HandsetFace, LabKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cucumber::gherkin::tagexpr::TagOperation;
 use regex::Regex;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Conformance tests for feature key synchronisation on DECT base stations.
 ///
 /// Exit codes: 0 all pass, 1 a base is wrong, 2 usage or configuration, 3 the rig could not work, 4 inconclusive,
-/// incomplete, or nothing executed for something selected.
+/// incomplete, or nothing executed for a rig, dialect or face that was selected.
 #[derive(Debug, Parser)]
 #[command(name = "lockstep", version, propagate_version = true)]
 pub struct Cli {
@@ -46,7 +48,7 @@ pub enum LabArg {
     Virtual,
     /// Real sockets and serial lines, on wall time.
     Wire,
-    /// All scenarios in the virtual laboratory and the @wire ones in the wire laboratory.
+    /// All scenarios in the virtual laboratory, and the @wire ones in the wire laboratory.
     #[default]
     Both,
 }
@@ -60,6 +62,37 @@ impl LabArg {
             Self::Wire => vec![LabKind::Wire],
             Self::Both => vec![LabKind::Virtual, LabKind::Wire],
         }
+    }
+}
+
+/// How many of the possible cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanArg {
+    /// Each scenario once, and once more with each other dialect, on each other device, and by each other face; in the wire
+    /// laboratory each @wire scenario once, and one for each other dialect, device and face.
+    #[default]
+    Cover,
+    /// The product of scenarios, rigs, faces, dialects and laboratories.
+    Full,
+}
+
+impl PlanArg {
+    /// What it means to the plan.
+    #[must_use]
+    pub const fn extent(self) -> Extent {
+        match self {
+            Self::Cover => Extent::Cover,
+            Self::Full => Extent::Full,
+        }
+    }
+}
+
+impl fmt::Display for PlanArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cover => "cover",
+            Self::Full => "full",
+        })
     }
 }
 
@@ -78,10 +111,10 @@ pub enum ColorArg {
 /// How to print a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ListFormat {
-    /// One line a case.
+    /// One line a case, then the counts.
     #[default]
     Text,
-    /// One JSON array.
+    /// One JSON object: counts, cases, and what does not apply.
     Json,
 }
 
@@ -94,6 +127,15 @@ pub struct SelectArgs {
     /// Which laboratory.
     #[arg(long, value_enum, default_value_t)]
     pub lab: LabArg,
+    /// How many of the possible cases.
+    #[arg(long, value_enum, default_value_t)]
+    pub plan: PlanArg,
+    /// Only servers of this dialect; may be repeated. Default: all that the rigs can meet.
+    #[arg(long = "dialect", value_name = "NAME")]
+    pub dialects: Vec<String>,
+    /// Only handsets worked by this face, `console` or `web`; may be repeated. Default: all that the rigs have.
+    #[arg(long = "face", value_name = "FACE", value_parser = face)]
+    pub faces: Vec<HandsetFace>,
     /// Only scenarios whose tags satisfy this expression, such as `@wire and not @REQ-NOT-04`.
     #[arg(long, value_name = "EXPR")]
     pub tags: Option<TagOperation>,
@@ -103,6 +145,11 @@ pub struct SelectArgs {
     /// The folder of feature files, or one file.
     #[arg(long, value_name = "PATH", default_value = "features")]
     pub features: PathBuf,
+}
+
+fn face(word: &str) -> Result<HandsetFace, String> {
+    let known = HandsetFace::ALL.map(HandsetFace::as_str).join(" and ");
+    HandsetFace::from_word(word).ok_or_else(|| format!("there are {known}"))
 }
 
 /// Options of `run`.

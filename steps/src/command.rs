@@ -6,16 +6,25 @@ pub mod report;
 pub mod run;
 pub mod server;
 
+use crate::catalogue_tags;
 use crate::cli::SelectArgs;
+use crate::plan::configuration::Vendors;
 use crate::plan::{Plan, PlanError, Selection};
+use crate::spelling;
+use ::server::Dialect;
 use bench::document::FileError;
-use bench::rig::{BaseUnderTest, Rig};
+use bench::name;
+use bench::rig::{BaseUnderTest, HandsetFace, Rig};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Where rig files are.
 const RIGS: &str = "rigs";
+
+/// Where dialect files are.
+const DIALECTS: &str = "rigs/dialects";
 
 /// Why a command did not do its work: the user has to change something.
 #[derive(Debug, thiserror::Error)]
@@ -116,17 +125,71 @@ fn named_rigs(names: &[String]) -> Result<Vec<PathBuf>, UsageError> {
     names.iter().map(find).collect()
 }
 
+/// The dialects that these rigs can meet, by name.
+///
+/// # Errors
+/// When there is no such dialect, or its file is wrong.
+pub fn dialects(rigs: &[Arc<Rig>]) -> Result<BTreeMap<String, Arc<Dialect>>, UsageError> {
+    let names: BTreeSet<&String> = rigs.iter().flat_map(|rig| &rig.dialects).collect();
+    let read = |name: &String| Ok((name.clone(), Arc::new(dialect(name)?)));
+    names.into_iter().map(read).collect()
+}
+
+/// What the plan has to know of the vendors: these dialects, and which others there are.
+#[must_use]
+pub fn vendors(dialects: &BTreeMap<String, Arc<Dialect>>) -> Vendors {
+    let offers = |dialect: &Dialect| {
+        let all = catalogue_tags::mechanisms();
+        all.filter(|mechanism| dialect.offers(*mechanism)).collect()
+    };
+    let files = fs::read_dir(DIALECTS).into_iter().flatten().flatten();
+    let in_folder = files.filter_map(|file| {
+        let name = file.file_name().into_string().ok()?;
+        name.strip_suffix(".toml").map(str::to_owned)
+    });
+    let in_folder = in_folder.filter(|name| name::fits(name));
+    Vendors {
+        known: in_folder.chain(dialects.keys().cloned()).collect(),
+        offers: (dialects.iter())
+            .map(|(name, dialect)| (name.clone(), offers(dialect)))
+            .collect(),
+    }
+}
+
 /// The plan that the arguments ask for.
 ///
 /// # Errors
-/// When features or rigs cannot be read.
-pub fn plan(args: &SelectArgs, rigs: &[Arc<Rig>]) -> Result<Plan, UsageError> {
+/// When features cannot be read, or no rig has a dialect or face that is asked for.
+pub fn plan(
+    args: &SelectArgs,
+    rigs: &[Arc<Rig>],
+    dialects: &BTreeMap<String, Arc<Dialect>>,
+) -> Result<Plan, UsageError> {
+    for name in &args.dialects {
+        if !dialects.contains_key(name) {
+            let hint = spelling::hint(name, dialects.keys().map(String::as_str));
+            let words = format!("--dialect {name}: no rig can meet it{hint}");
+            return Err(UsageError::Words(words));
+        }
+    }
+    let has_face = |face: &HandsetFace| rigs.iter().any(|rig| rig.faces.contains(face));
+    if let Some(face) = args.faces.iter().find(|face| !has_face(face)) {
+        return Err(UsageError::Words(format!("--face {face}: no rig has it")));
+    }
     let selection = Selection {
+        extent: args.plan.extent(),
         tags: args.tags.clone(),
         name: args.name.clone(),
         labs: args.lab.kinds(),
+        dialects: args.dialects.clone(),
+        faces: args.faces.clone(),
     };
-    Ok(Plan::new(&args.features, rigs, &selection)?)
+    Ok(Plan::new(
+        &args.features,
+        rigs,
+        &vendors(dialects),
+        &selection,
+    )?)
 }
 
 /// A file that is named by itself or by its short name in a folder, if there is one.
@@ -179,16 +242,15 @@ pub fn mutant(name: &str) -> Result<firmware_stubs::Mutant, UsageError> {
 ///
 /// # Errors
 /// When there is none, or its file is wrong.
-pub fn dialect(name: &str) -> Result<::server::Dialect, UsageError> {
-    const FOLDER: &str = "rigs/dialects";
-    match find(name, FOLDER) {
+pub fn dialect(name: &str) -> Result<Dialect, UsageError> {
+    match find(name, DIALECTS) {
         Some(path) => {
             let (text, file) = text_of("dialect", &path)?;
-            Ok(::server::Dialect::from_toml(&text, &file)?)
+            Ok(Dialect::from_toml(&text, &file)?)
         }
-        None if name == "broadsoft" => Ok(::server::Dialect::broadsoft()),
+        None if name == "broadsoft" => Ok(Dialect::broadsoft()),
         None => Err(UsageError::Words(format!(
-            "no dialect `{name}`, and no {FOLDER}/{name}.toml"
+            "no dialect `{name}`, and no {DIALECTS}/{name}.toml"
         ))),
     }
 }

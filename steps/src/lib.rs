@@ -1,7 +1,7 @@
 //! The only place that knows everything: plans what runs, performs the steps of the features on a bench, and is the
 //! command line.
 //!
-//! Features are read by [`plan`], crossed with rigs and laboratories, and run by [`suite`] through cucumber. Each case has
+//! Features are read by [`plan`], crossed with rigs, faces, dialects and laboratories, and run by [`suite`] through cucumber. Each case has
 //! its [`scene`] on a thread of its own. Verdicts are not made here: they are folded from the evidence.
 
 pub mod catalogue_tags;
@@ -11,6 +11,7 @@ pub mod opener;
 pub mod plan;
 pub mod scene;
 pub mod sight;
+pub mod spelling;
 pub mod stage;
 pub mod step;
 pub mod suite;

@@ -41,12 +41,13 @@ pub struct Benches {
 }
 
 impl Benches {
-    /// Reads everything that these rigs name.
+    /// Reads everything that these rigs name, besides the dialects, which the plan needed before.
     ///
     /// # Errors
     /// When a file is missing or wrong.
     pub fn new(
         rigs: &[Arc<Rig>],
+        dialects: BTreeMap<String, Arc<Dialect>>,
         seed: u64,
         folder: Option<&Path>,
         program: &Path,
@@ -63,8 +64,10 @@ impl Benches {
             mutant,
             models: BTreeMap::new(),
             profiles: BTreeMap::new(),
-            dialects: BTreeMap::new(),
-            assumptions: BTreeMap::new(),
+            assumptions: (dialects.iter())
+                .map(|(name, dialect)| (name.clone(), assumptions(name, dialect)))
+                .collect(),
+            dialects,
         };
         for rig in rigs {
             benches.read(rig)?;
@@ -83,33 +86,28 @@ impl Benches {
             let profile = Profile::load(&rig.profile)?;
             self.profiles.insert(rig.profile.clone(), Arc::new(profile));
         }
-        if !self.dialects.contains_key(&rig.dialect) {
-            let dialect = command::dialect(&rig.dialect)?;
-            self.assumptions
-                .insert(rig.dialect.clone(), assumptions(&rig.dialect, &dialect));
-            self.dialects.insert(rig.dialect.clone(), Arc::new(dialect));
-        }
         Ok(())
     }
 
     fn setup(&self, case: &Case, entry: &CaseEntry) -> Result<Setup, String> {
-        let rig = &case.rig;
+        let (rig, scenario) = (&case.configuration.rig, &case.scenario.id);
         let profile = self
             .profiles
             .get(&rig.profile)
             .ok_or("the rig's profile was not read")?;
         let dialect = self
             .dialects
-            .get(&rig.dialect)
-            .ok_or("the rig's dialect was not read")?;
+            .get(&case.configuration.dialect)
+            .ok_or("the case's dialect was not read")?;
         let evidence = self
             .evidence_file(entry)
             .map_err(|error| error.to_string())?;
         Ok(Setup {
             lab: case.lab,
-            seed: scenario_seed(self.seed, &case.scenario_id, &rig.name),
-            scenario: case.scenario_id.clone(),
+            seed: scenario_seed(self.seed, scenario, &rig.name),
+            scenario: scenario.clone(),
             rig: Arc::clone(rig),
+            face: case.configuration.face,
             profile: Arc::clone(profile),
             dialect: Arc::clone(dialect),
             factory: self.factory(),
@@ -117,7 +115,6 @@ impl Benches {
             base_arguments: self.base_arguments(),
             evidence,
             accounts: accounts(rig),
-            face: rig.face,
             servers: vec![1],
             names: Names::default(),
         })
@@ -174,7 +171,8 @@ impl Opener for Benches {
             Err(reason) => return Scene::broken(&reason, log_file),
         };
         let mut bench = Bench::open(setup);
-        if let (Ok(bench), Some(claims)) = (&mut bench, self.assumptions.get(&case.rig.dialect)) {
+        let assumptions = self.assumptions.get(&case.configuration.dialect);
+        if let (Ok(bench), Some(claims)) = (&mut bench, assumptions) {
             bench.claims(claims);
         }
         Scene::new(bench, log_file)
@@ -208,7 +206,8 @@ fn accounts(rig: &Rig) -> Vec<Account> {
     people.map(account).collect()
 }
 
-/// The seed of a scenario on a rig: it does not depend on what else runs, or in which order.
+/// The seed of a scenario on a rig: it does not depend on what else runs, or in which order. Faces and dialects share it,
+/// so that two cases which differ in one of them differ in nothing else.
 #[must_use]
 pub fn scenario_seed(run: u64, scenario: &str, rig: &str) -> u64 {
     let mut hash = Sha256::new();

@@ -1,17 +1,25 @@
-//! What will run: every scenario, on every rig, in every laboratory that it is meant for.
+//! What will run: the cases that cover every scenario, dialect, device and face, or all that are possible.
 //!
 //! Cucumber cannot expand a scenario per rig, combine a name with a tag filter, or tell "does not apply" from "was not
 //! selected". So the plan is made before cucumber sees anything: feature files are parsed, outlines are expanded, each
-//! scenario is crossed with rigs and laboratories, and each of these cases is decided. Cucumber then gets exactly the
-//! cases that run, each with a tag that leads back to the plan.
+//! scenario is crossed with the configurations of the laboratories, and each of these possible cases is decided. Cucumber
+//! then gets exactly the cases that run, each with a tag that leads back to the plan.
 
-use crate::catalogue_tags;
-use bench::rig::{LabKind, Rig};
-use cucumber::feature::Ext as _;
+pub mod configuration;
+pub mod counts;
+pub mod cover;
+pub mod scenario;
+#[cfg(test)]
+mod tests;
+
+use bench::rig::{HandsetFace, LabKind, Rig};
+use configuration::{Configuration, Vendors};
+use counts::{Counts, Fate};
+use cover::{Place, Possible, RULES, Rule};
 use cucumber::gherkin::{self, tagexpr::TagOperation};
 use regex::Regex;
-use std::collections::BTreeMap;
-use std::fs;
+use scenario::Scenario;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,20 +56,71 @@ pub enum PlanError {
         /// What is wrong.
         text: String,
     },
+    /// Two cases would write one file: a rig or dialect has an unlucky name.
+    #[error("{id} would name two cases, on {one} and on {other}: give a rig another name")]
+    SameName {
+        /// The name of both.
+        id: String,
+        /// The configuration of the first.
+        one: String,
+        /// The configuration of the second.
+        other: String,
+    },
     /// There is not a single scenario.
     #[error("no feature file with a scenario under {0}")]
     Empty(PathBuf),
 }
 
+/// How many of the possible cases run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// Those that cover every scenario, dialect, device and face: [`cover`].
+    #[default]
+    Cover,
+    /// All.
+    Full,
+}
+
 /// What is to be run, in the words of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
+    /// How many of the possible cases.
+    pub extent: Extent,
     /// Only scenarios whose tags satisfy this.
     pub tags: Option<TagOperation>,
     /// Only scenarios whose name or identifier matches this.
     pub name: Option<Regex>,
     /// Only these laboratories; empty means both.
     pub labs: Vec<LabKind>,
+    /// Only servers of these dialects; empty means all that the rigs can meet.
+    pub dialects: Vec<String>,
+    /// Only these faces; empty means all that the rigs have.
+    pub faces: Vec<HandsetFace>,
+}
+
+impl Selection {
+    fn takes_lab(&self, lab: LabKind) -> bool {
+        self.labs.is_empty() || self.labs.contains(&lab)
+    }
+
+    fn takes_dialect(&self, dialect: &str) -> bool {
+        self.dialects.is_empty() || self.dialects.iter().any(|own| own == dialect)
+    }
+
+    fn takes_face(&self, face: HandsetFace) -> bool {
+        self.faces.is_empty() || self.faces.contains(&face)
+    }
+
+    fn takes_scenario(&self, scenario: &Scenario) -> bool {
+        let tags = &scenario.facts.tags;
+        let by_tags = self
+            .tags
+            .as_ref()
+            .is_none_or(|wanted| wanted.eval_tags(tags));
+        let by_name = (self.name.as_ref())
+            .is_none_or(|name| name.is_match(&scenario.name) || name.is_match(&scenario.id));
+        by_tags && by_name
+    }
 }
 
 /// Whether a case runs.
@@ -69,7 +128,7 @@ pub struct Selection {
 pub enum Decision {
     /// It runs.
     Run,
-    /// The rig's profile or dialect does not claim what the scenario is about.
+    /// The server or the base does not claim what the scenario is about.
     NotApplicable(String),
 }
 
@@ -84,173 +143,143 @@ impl Decision {
     }
 }
 
-/// One scenario on one rig in one laboratory.
+/// One scenario on one configuration in one laboratory.
 #[derive(Clone, Debug)]
 pub struct Case {
     /// Its place in the plan.
     pub number: usize,
-    /// The scenario's identifier, with the row for an outline: `ID-BSFT-CF-001.2`.
-    pub scenario_id: String,
-    /// The scenario's name, with values filled in.
-    pub scenario: String,
-    /// The feature's name.
-    pub feature: String,
-    /// The feature file, as found.
-    pub path: PathBuf,
-    /// The scenario's line in it.
-    pub line: usize,
-    /// All tags, without `@`.
-    pub tags: Vec<String>,
-    /// The requirements that the tags name.
-    pub requirements: Vec<String>,
-    /// The rig.
-    pub rig: Arc<Rig>,
+    /// What names it among all of a run, fit for a file name.
+    pub id: String,
+    /// The scenario.
+    pub scenario: Arc<Scenario>,
+    /// What it runs on.
+    pub configuration: Configuration,
     /// The laboratory.
     pub lab: LabKind,
     /// Whether it runs.
     pub decision: Decision,
 }
 
-impl Case {
-    /// What names this case among all of a run, fit for a file name.
-    #[must_use]
-    pub fn id(&self) -> String {
-        format!("{}@{}-{}", self.scenario_id, self.rig.name, self.lab)
-    }
-}
-
-/// The cases of a run and the scenarios behind them.
+/// The cases of a run.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// All cases, in the order of files, scenarios, laboratories and rigs.
+    /// The cases that were chosen, in the order of scenarios, laboratories and configurations. One that does not apply is
+    /// among them where it stands for a dialect, device or face that the scenario cannot run with.
     pub cases: Vec<Case>,
-    scenarios: BTreeMap<usize, (Arc<gherkin::Feature>, gherkin::Scenario)>,
+    /// Every possible case that does not apply, in the same order.
+    pub not_applicable: Vec<Case>,
+    /// How many cases there are.
+    pub counts: Counts,
 }
 
 impl Plan {
-    /// Reads the features under `root` and crosses them with the rigs.
+    /// Reads the features under `root` and chooses among the cases that are possible with these rigs.
     ///
     /// # Errors
     /// When a file cannot be read, is not Gherkin, or has tags that break the rules.
-    pub fn new(root: &Path, rigs: &[Arc<Rig>], selection: &Selection) -> Result<Self, PlanError> {
+    pub fn new(
+        root: &Path,
+        rigs: &[Arc<Rig>],
+        vendors: &Vendors,
+        selection: &Selection,
+    ) -> Result<Self, PlanError> {
+        let scenarios = scenario::read_all(root, &vendors.known)?;
+        Self::choose(scenarios, rigs, vendors, selection, &RULES)
+    }
+
+    fn choose(
+        mut scenarios: Vec<Arc<Scenario>>,
+        rigs: &[Arc<Rig>],
+        vendors: &Vendors,
+        selection: &Selection,
+        rules: &[Rule],
+    ) -> Result<Self, PlanError> {
+        scenarios.retain(|scenario| selection.takes_scenario(scenario));
         let mut plan = Self::default();
-        let mut seen = BTreeMap::new();
-        for path in feature_files(root)? {
-            let feature = read_feature(&path)?;
-            let feature = Arc::new(feature);
-            let mut rows: BTreeMap<String, usize> = BTreeMap::new();
-            let in_rules = feature.rules.iter().flat_map(|rule| &rule.scenarios);
-            for scenario in feature.scenarios.iter().chain(in_rules) {
-                let facts = catalogue_tags::read(&feature, scenario).map_err(|text| {
-                    PlanError::BadTags {
-                        path: path.clone(),
-                        line: scenario.position.line,
-                        text,
-                    }
-                })?;
-                let row = rows.entry(facts.id.clone()).or_default();
-                *row += 1;
-                let scenario_id = if scenario.examples.is_empty() {
-                    facts.id.clone()
-                } else {
-                    format!("{}.{row}", facts.id)
-                };
-                let place = (path.clone(), scenario.position.line);
-                if let Some((other, line)) = seen.insert(scenario_id.clone(), place) {
-                    let other = other.display();
-                    let text = format!("{scenario_id} stands at {other}:{line} already");
-                    return Err(PlanError::BadTags {
-                        path,
-                        line: scenario.position.line,
-                        text,
-                    });
-                }
-                plan.cross(
-                    &feature,
-                    scenario,
-                    &scenario_id,
-                    &facts,
-                    &path,
-                    rigs,
-                    selection,
-                );
+        for lab in [LabKind::Virtual, LabKind::Wire] {
+            if selection.takes_lab(lab) {
+                let configurations = Configuration::all(rigs, lab, selection);
+                let fit = scenarios.iter().filter(|scenario| scenario.fits(lab));
+                let crossed = Crossed::new(fit.cloned().collect(), configurations, lab, vendors);
+                plan.take(&crossed, &crossed.choice(selection.extent, rules), vendors);
             }
         }
-        if seen.is_empty() {
-            return Err(PlanError::Empty(root.to_owned()));
-        }
+        plan.put_in_order(&scenarios);
+        plan.refuse_doubles()?;
         Ok(plan)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a private step of `new` with its whole context"
-    )]
-    fn cross(
-        &mut self,
-        feature: &Arc<gherkin::Feature>,
-        scenario: &gherkin::Scenario,
-        scenario_id: &str,
-        facts: &catalogue_tags::Facts,
-        path: &Path,
-        rigs: &[Arc<Rig>],
-        selection: &Selection,
-    ) {
-        if !is_selected(scenario_id, scenario, facts, selection) {
-            return;
-        }
-        for lab in [LabKind::Virtual, LabKind::Wire] {
-            if !selection.labs.is_empty() && !selection.labs.contains(&lab) {
+    /// Takes the cases that were chosen and counts the others.
+    fn take(&mut self, crossed: &Crossed, chosen: &BTreeSet<Place>, vendors: &Vendors) {
+        for place in crossed.places() {
+            let is_chosen = chosen.contains(&place);
+            let Some(case) = crossed.case(place, vendors) else {
                 continue;
+            };
+            let applies = case.decision == Decision::Run;
+            let fate = match (applies, is_chosen) {
+                (false, _) => Fate::NotApplicable,
+                (true, false) => Fate::NotChosen,
+                (true, true) => Fate::Chosen,
+            };
+            self.counts.count(case.lab, &case.configuration, fate);
+            if !applies {
+                self.not_applicable.push(case.clone());
             }
-            if lab == LabKind::Wire && !facts.tags.iter().any(|tag| tag == "wire") {
-                continue;
-            }
-            for rig in rigs.iter().filter(|rig| rig.labs.contains(&lab)) {
-                let number = self.cases.len();
-                let decision = decide(facts, rig);
-                if decision == Decision::Run {
-                    let mut copy = scenario.clone();
-                    copy.tags.push(format!("{CASE_TAG}{number}"));
-                    self.scenarios.insert(number, (Arc::clone(feature), copy));
-                }
-                self.cases.push(Case {
-                    number,
-                    scenario_id: scenario_id.to_owned(),
-                    scenario: scenario.name.clone(),
-                    feature: feature.name.clone(),
-                    path: path.to_owned(),
-                    line: scenario.position.line,
-                    tags: facts.tags.clone(),
-                    requirements: facts.requirements.clone(),
-                    rig: Arc::clone(rig),
-                    lab,
-                    decision,
-                });
+            if is_chosen {
+                self.cases.push(case);
             }
         }
     }
 
+    /// Brings the cases of both laboratories together.
+    fn put_in_order(&mut self, scenarios: &[Arc<Scenario>]) {
+        let ids = scenarios.iter().enumerate();
+        let order: BTreeMap<&str, usize> = ids.map(|(at, it)| (it.id.as_str(), at)).collect();
+        let place = |case: &Case| (order.get(case.scenario.id.as_str()).copied(), case.lab);
+        // The sort is stable: configurations keep their order.
+        self.cases.sort_by_key(place);
+        self.not_applicable.sort_by_key(place);
+        for (number, case) in self.cases.iter_mut().enumerate() {
+            case.number = number;
+        }
+    }
+
+    fn refuse_doubles(&self) -> Result<(), PlanError> {
+        let mut seen: BTreeMap<&str, &Case> = BTreeMap::new();
+        for case in &self.cases {
+            if let Some(other) = seen.insert(&case.id, case) {
+                let on = |case: &Case| case.configuration.to_string();
+                return Err(PlanError::SameName {
+                    id: case.id.clone(),
+                    one: on(other),
+                    other: on(case),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// The cases that run in this laboratory, as features for cucumber. Each feature holds the cases of one file on one
-    /// rig: cucumber's cost grows with the square of a feature's size.
+    /// configuration: cucumber's cost grows with the square of a feature's size.
     #[must_use]
     pub fn features(&self, lab: LabKind) -> Vec<gherkin::Feature> {
-        let mut features: BTreeMap<(usize, &str), gherkin::Feature> = BTreeMap::new();
+        let mut features: BTreeMap<(usize, String), gherkin::Feature> = BTreeMap::new();
         let mut order: BTreeMap<*const gherkin::Feature, usize> = BTreeMap::new();
-        for case in self.cases.iter().filter(|case| case.lab == lab) {
-            let Some((feature, scenario)) = self.scenarios.get(&case.number) else {
-                continue;
-            };
+        let cases = self.cases.iter().filter(|case| case.lab == lab);
+        for case in cases.filter(|case| case.decision == Decision::Run) {
+            let feature = &case.scenario.feature;
             let next = order.len();
             let place = *order.entry(Arc::as_ptr(feature)).or_insert(next);
-            let copy = features.entry((place, &case.rig.name)).or_insert_with(|| {
+            let on = case.configuration.to_string();
+            let copy = features.entry((place, on.clone())).or_insert_with(|| {
                 let mut empty = gherkin::Feature::clone(feature);
-                empty.scenarios.clear();
-                empty.rules.clear();
-                empty.name = format!("{} [{} {}]", empty.name, case.rig.name, case.lab);
+                empty.name = format!("{} [{on} {lab}]", empty.name);
                 empty
             });
-            copy.scenarios.push(scenario.clone());
+            let mut scenario = case.scenario.gherkin.clone();
+            scenario.tags.push(format!("{CASE_TAG}{}", case.number));
+            copy.scenarios.push(scenario);
         }
         features.into_values().collect()
     }
@@ -266,21 +295,72 @@ impl Plan {
     }
 }
 
-fn is_selected(
-    scenario_id: &str,
-    scenario: &gherkin::Scenario,
-    facts: &catalogue_tags::Facts,
-    selection: &Selection,
-) -> bool {
-    let by_tags = selection
-        .tags
-        .as_ref()
-        .is_none_or(|tags| tags.eval_tags(&facts.tags));
-    let by_name = selection
-        .name
-        .as_ref()
-        .is_none_or(|name| name.is_match(&scenario.name) || name.is_match(scenario_id));
-    by_tags && by_name
+/// The scenarios and configurations of one laboratory, and what stands between them.
+struct Crossed {
+    scenarios: Vec<Arc<Scenario>>,
+    configurations: Vec<Configuration>,
+    lab: LabKind,
+    obstacles: BTreeMap<Place, String>,
+}
+
+impl Crossed {
+    fn new(
+        scenarios: Vec<Arc<Scenario>>,
+        configurations: Vec<Configuration>,
+        lab: LabKind,
+        vendors: &Vendors,
+    ) -> Self {
+        let mut obstacles = BTreeMap::new();
+        for (one, scenario) in scenarios.iter().enumerate() {
+            for (at, configuration) in configurations.iter().enumerate() {
+                let obstacle = vendors.obstacle(scenario, &configuration.dialect);
+                obstacles.extend(obstacle.map(|obstacle| ((one, at), obstacle)));
+            }
+        }
+        Self {
+            scenarios,
+            configurations,
+            lab,
+            obstacles,
+        }
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place> + use<'_> {
+        let configurations = self.configurations.len();
+        (0..self.scenarios.len()).flat_map(move |one| (0..configurations).map(move |at| (one, at)))
+    }
+
+    fn choice(&self, extent: Extent, rules: &[Rule]) -> BTreeSet<Place> {
+        let possible = Possible {
+            configurations: &self.configurations,
+            scenarios: (self.scenarios.iter().enumerate())
+                .map(|(one, scenario)| {
+                    let all = 0..self.configurations.len();
+                    let applies = all.map(|at| !self.obstacles.contains_key(&(one, at)));
+                    (scenario.facts.has("smoke"), applies.collect())
+                })
+                .collect(),
+        };
+        match (extent, self.lab) {
+            (Extent::Cover, LabKind::Virtual) => possible.cover(rules),
+            (Extent::Cover, LabKind::Wire) => possible.sparse_cover(rules),
+            (Extent::Full, _) => self.places().collect(),
+        }
+    }
+
+    fn case(&self, place: Place, vendors: &Vendors) -> Option<Case> {
+        let scenario = self.scenarios.get(place.0)?;
+        let configuration = self.configurations.get(place.1)?;
+        let obstacle = self.obstacles.get(&place).cloned();
+        Some(Case {
+            number: 0,
+            id: configuration.case_id(scenario, self.lab, vendors),
+            scenario: Arc::clone(scenario),
+            configuration: configuration.clone(),
+            lab: self.lab,
+            decision: obstacle.map_or(Decision::Run, Decision::NotApplicable),
+        })
+    }
 }
 
 /// Evaluates a tag expression over tags without `@`.
@@ -297,58 +377,4 @@ impl EvalTags for TagOperation {
             Self::Tag(tag) => tags.iter().any(|own| own == tag.trim_start_matches('@')),
         }
     }
-}
-
-fn decide(facts: &catalogue_tags::Facts, rig: &Rig) -> Decision {
-    if let Some(vendor) = &facts.vendor
-        && *vendor != rig.dialect
-    {
-        let text = format!(
-            "the rig's server is {}, the scenario is about {vendor}",
-            rig.dialect
-        );
-        return Decision::NotApplicable(text);
-    }
-    Decision::Run
-}
-
-fn read_feature(path: &Path) -> Result<gherkin::Feature, PlanError> {
-    let not_gherkin = |text: String| PlanError::NotGherkin {
-        path: path.to_owned(),
-        text,
-    };
-    let text = fs::read_to_string(path).map_err(|source| PlanError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut feature = gherkin::Feature::parse(text, gherkin::GherkinEnv::default())
-        .map_err(|error| not_gherkin(error.to_string()))?;
-    feature.path = Some(path.to_owned());
-    feature
-        .expand_examples()
-        .map_err(|error| not_gherkin(error.to_string()))
-}
-
-fn feature_files(root: &Path) -> Result<Vec<PathBuf>, PlanError> {
-    let unreadable = |source| PlanError::Unreadable {
-        path: root.to_owned(),
-        source,
-    };
-    if root.is_file() {
-        return Ok(vec![root.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(root).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_dir() {
-            files.extend(feature_files(&path)?);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "feature")
-        {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

@@ -85,7 +85,7 @@ impl Pass<'_> {
 
 fn enter(world: &mut World, case: &Case, opener: &Arc<dyn Opener>) {
     let (case, opener) = (case.clone(), Arc::clone(opener));
-    let name = case.id();
+    let name = case.id.clone();
     // Without a stage every step says so, and the case ends as an error.
     if let Ok(stage) = Stage::start(&name, move || opener.open(&case, &entry_of(&case))) {
         world.enter(stage);
@@ -105,16 +105,19 @@ async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> f
 /// The case as the index of a run lists it.
 #[must_use]
 pub fn entry_of(case: &Case) -> CaseEntry {
+    let (scenario, on) = (&case.scenario, &case.configuration);
     CaseEntry {
-        id: case.id(),
-        scenario_id: case.scenario_id.clone(),
-        scenario: case.scenario.clone(),
-        feature: case.feature.clone(),
-        file: case.path.display().to_string(),
-        line: case.line,
-        tags: case.tags.clone(),
-        requirements: case.requirements.clone(),
-        rig: case.rig.name.clone(),
+        id: case.id.clone(),
+        scenario_id: scenario.id.clone(),
+        scenario: scenario.name.clone(),
+        feature: scenario.feature.name.clone(),
+        file: scenario.path.display().to_string(),
+        line: scenario.line,
+        tags: scenario.facts.tags.clone(),
+        requirements: scenario.facts.requirements.clone(),
+        rig: on.rig.name.clone(),
+        face: on.face.to_string(),
+        dialect: on.dialect.clone(),
         lab: case.lab.to_string(),
         not_applicable: case.decision.reason().map(str::to_owned),
     }

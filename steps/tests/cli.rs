@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -64,7 +65,8 @@ async fn listed(arguments: &[&str]) -> Vec<Value> {
     all.extend(arguments);
     let ended = run(&all).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    serde_json::from_str(&ended.out).unwrap()
+    let list: Value = serde_json::from_str(&ended.out).unwrap();
+    list["cases"].as_array().unwrap().clone()
 }
 
 fn has_tag(case: &Value, tag: &str) -> bool {
@@ -72,34 +74,69 @@ fn has_tag(case: &Value, tag: &str) -> bool {
 }
 
 #[tokio::test]
-async fn a_list_has_one_line_a_case_and_their_number() {
+async fn a_list_has_one_line_a_case_and_their_numbers() {
     let ended = run(&["list", "--name", "ID-BSFT-DND-001"]).await;
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let lines: Vec<&str> = ended.out.lines().collect();
-    assert_eq!(lines.last(), Some(&"4 cases"));
-    assert_eq!(lines.len(), 5);
-    for lab in ["virtual", "wire"] {
-        let id = format!("ID-BSFT-DND-001@emulated-n870-{lab} ");
+    assert_eq!(lines.last(), Some(&"4 cases of 4 possible"));
+    for on in ["virtual", "wire", "web-virtual", "web-wire"] {
+        let id = format!("ID-BSFT-DND-001@emulated-n870-{on} ");
         let line = lines.iter().find(|line| line.starts_with(&id)).unwrap();
         assert!(line.contains("The user turns Do Not Disturb on"), "{line}");
         assert!(line.contains("CHG-01"), "{line}");
-        let place = "features/broadsoft/dnd_changed_at_the_handset.feature:";
+        let place = "features/sync/dnd_changed_at_the_handset.feature:";
         assert!(line.contains(place), "{line}");
+    }
+    for part in [
+        "laboratory virtual",
+        "dialect broadsoft",
+        "device emulated-n870",
+        "face web",
+    ] {
+        let row = lines.iter().find(|line| line.starts_with(part)).unwrap();
+        let numbers: Vec<&str> = row.split_whitespace().skip(2).collect();
+        assert_eq!(numbers[1], "0", "{row}");
+        assert_eq!(numbers[0], numbers[2], "{row}");
     }
 }
 
 #[tokio::test]
-async fn a_list_in_json_has_the_same_cases() {
+async fn a_list_in_json_has_the_same_cases_and_counts() {
     let text = run(&["list"]).await.out;
-    let cases = listed(&[]).await;
-    assert!(text.ends_with(&format!("\n{} cases\n", cases.len())));
-    for case in &cases {
+    let list: Value = serde_json::from_str(&run(&["list", "--format", "json"]).await.out).unwrap();
+    let cases = list["cases"].as_array().unwrap();
+    let all = &list["counts"]["all"];
+    assert_eq!(all["chosen"], cases.len());
+    let possible = &all["possible"];
+    let last = format!("\n{} cases of {possible} possible\n", cases.len());
+    assert!(text.ends_with(&last), "{last}");
+    for case in cases {
         let id = case["id"].as_str().unwrap();
         assert!(text.contains(&format!("{id} ")), "{id}");
-        for key in ["scenario", "feature", "file", "rig", "lab"] {
+        for key in [
+            "scenario", "feature", "file", "rig", "face", "dialect", "lab",
+        ] {
             assert!(case[key].is_string(), "{id}: {key}");
         }
     }
+    let on_web = cases.iter().filter(|case| case["face"] == "web").count();
+    assert_eq!(list["counts"]["face"]["web"]["chosen"], on_web);
+}
+
+#[tokio::test]
+async fn the_cover_is_within_the_product_and_takes_one_wire_case_of_the_other_face() {
+    let (cover, full) = (listed(&[]).await, listed(&["--plan", "full"]).await);
+    assert!(cover.len() < full.len());
+    assert!(cover.iter().all(|case| full.contains(case)));
+    let scenarios = |cases: &[Value]| -> BTreeSet<String> {
+        let ids = cases.iter().map(|case| case["scenario_id"].to_string());
+        ids.collect()
+    };
+    assert_eq!(scenarios(&cover), scenarios(&full));
+    let on_wire_and_web = |case: &&Value| case["lab"] == "wire" && case["face"] == "web";
+    let on_web: Vec<_> = cover.iter().filter(on_wire_and_web).collect();
+    assert_eq!(on_web.len(), 1);
+    assert_eq!(on_web[0]["id"], "ID-BSFT-DND-001@emulated-n870-web-wire");
 }
 
 #[tokio::test]
@@ -130,6 +167,24 @@ async fn an_unknown_rig_is_named() {
 }
 
 #[tokio::test]
+async fn an_unknown_dialect_or_face_is_named() {
+    let words = ["brodsoft", "`broadsoft`"];
+    refuses(&["list", "--dialect", "brodsoft"], &words).await;
+    refuses(&["run", "--face", "robot"], &["robot", "console and web"]).await;
+}
+
+#[tokio::test]
+async fn an_unknown_tag_is_named_with_file_line_and_the_nearest_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("odd.feature");
+    let text = "@ID-X-001\nFeature: F\n\n  @smoke @vendor-boardsoft\n  Scenario: S\n    Given a\n";
+    fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap();
+    let place = format!("{file}:4: @vendor-boardsoft");
+    refuses(&["run", "--features", file], &[&place, "`broadsoft`"]).await;
+}
+
+#[tokio::test]
 async fn a_typo_in_a_rig_file_is_named_with_file_line_and_key() {
     let folder = tempfile::tempdir().unwrap();
     let good = fs::read_to_string(top().join("rigs/emulated-n870.toml")).unwrap();
@@ -143,7 +198,11 @@ async fn a_typo_in_a_rig_file_is_named_with_file_line_and_key() {
     let found = format!("profile = \"{}\"", profile.display());
     let good = good.replace("profile = \"profiles/n870.toml\"", &found);
     let rows = [
-        ("face = \"console\"", "face = \"consle\"", "handsets.face"),
+        (
+            "faces = [\"console\"",
+            "faces = [\"consle\"",
+            "handsets.faces",
+        ),
         ("mac = ", "mac-address = ", "base.mac"),
     ];
     for (right, wrong, key) in rows {
@@ -200,6 +259,8 @@ async fn a_good_run_passes_and_leaves_every_report() {
     let out = folder.path().join("run");
     let only = [
         "emulated-n870",
+        "--face",
+        "console",
         "--lab",
         "virtual",
         "--name",
@@ -256,6 +317,8 @@ async fn a_mutant_fails_the_run_and_the_reports_name_the_requirement() {
     let out = folder.path().join("run");
     let only = [
         "emulated-n870",
+        "--face",
+        "console",
         "--lab",
         "virtual",
         "--name",
@@ -284,6 +347,8 @@ async fn a_quiet_run_says_only_how_it_ended() {
     let folder = tempfile::tempdir().unwrap();
     let only = [
         "emulated-n870",
+        "--face",
+        "console",
         "--lab",
         "virtual",
         "--name",
@@ -307,10 +372,79 @@ async fn a_selection_of_nothing_is_no_pass() {
 }
 
 #[tokio::test]
+async fn a_rig_on_which_nothing_was_executed_is_no_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let emulated = fs::read_to_string(top().join("rigs/emulated-n870.toml")).unwrap();
+    let profile = top()
+        .join("rigs/profiles/n870.toml")
+        .canonicalize()
+        .unwrap();
+    let desk = emulated
+        .replace("\"emulated-n870\"", "\"desk\"")
+        .replace("labs = [\"virtual\", \"wire\"]", "labs = [\"virtual\"]")
+        .replace("profiles/n870.toml", profile.to_str().unwrap());
+    let file = folder.path().join("desk.toml");
+    fs::write(&file, desk).unwrap();
+    let rigs = ["emulated-n870", file.to_str().unwrap()];
+    let only = ["--lab", "wire", "--name", "ID-DEV-REG-001"];
+    let ended = run_into(&folder.path().join("run"), &[&rigs[..], &only].concat()).await;
+    assert_eq!(ended.code, Some(4), "{}{}", ended.out, ended.err);
+    assert!(
+        ended.out.contains("nothing was executed on desk"),
+        "{}",
+        ended.out
+    );
+}
+
+#[tokio::test]
+async fn a_dialect_with_which_nothing_was_executed_is_no_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    let rigs = top().join("rigs").canonicalize().unwrap();
+    fs::create_dir_all(here.join("rigs/dialects")).unwrap();
+    let broadsoft = fs::read_to_string(rigs.join("dialects/broadsoft.toml")).unwrap();
+    let plain = broadsoft.replace("name = \"broadsoft\"", "name = \"plain\"");
+    fs::write(here.join("rigs/dialects/plain.toml"), plain).unwrap();
+    let rig = fs::read_to_string(rigs.join("emulated-n870.toml")).unwrap();
+    let profile = rigs.join("profiles/n870.toml");
+    let rig = rig
+        .replace("profiles/n870.toml", profile.to_str().unwrap())
+        .replace("[\"broadsoft\"]", "[\"broadsoft\", \"plain\"]");
+    fs::write(here.join("rigs/emulated-two.toml"), rig).unwrap();
+    let feature = rigs.join("../features/sync/dnd_changed_at_the_server.feature");
+    let feature = fs::read_to_string(feature).unwrap();
+    let own = feature.replace("@mechanism-subscribe-notify", "@vendor-broadsoft");
+    fs::create_dir(here.join("features")).unwrap();
+    fs::write(here.join("features/own.feature"), own).unwrap();
+    let run_here = async |arguments: &[&str]| {
+        let mut command = lockstep(&[&["run", "--lab", "virtual"], arguments].concat());
+        ended(command.current_dir(here)).await
+    };
+
+    let all = run_here(&["--out", "all"]).await;
+    assert_eq!(all.code, Some(4), "{}{}", all.out, all.err);
+    let told = "nothing was executed with the dialect plain";
+    assert!(all.out.contains(told), "{}", all.out);
+    assert!(
+        all.out
+            .contains("not-applicable ID-BSFT-DND-010@emulated-n870-plain-virtual")
+    );
+    let page = fs::read_to_string(here.join("all/report.html")).unwrap();
+    assert!(page.contains("Nothing was executed with the dialect plain"));
+    // Who asks for the other dialect only has no gap; who asks for this one has nothing.
+    let one = run_here(&["--dialect", "broadsoft", "--out", "one"]).await;
+    assert_eq!(one.code, Some(0), "{}{}", one.out, one.err);
+    let none = run_here(&["--dialect", "plain", "--out", "none"]).await;
+    assert_eq!(none.code, Some(4), "{}{}", none.out, none.err);
+}
+
+#[tokio::test]
 async fn colour_can_be_forced_and_forbidden() {
     let folder = tempfile::tempdir().unwrap();
     let only = [
         "emulated-n870",
+        "--face",
+        "console",
         "--lab",
         "virtual",
         "--name",
@@ -324,7 +458,8 @@ async fn colour_can_be_forced_and_forbidden() {
     let program = env!("CARGO_BIN_EXE_lockstep");
     for (wish, colour) in [("", true), ("1", false)] {
         let out = folder.path().join(format!("terminal-{colour}"));
-        let words = "run emulated-n870 --lab virtual --quiet --mutant believes_the_200";
+        let words =
+            "run emulated-n870 --face console --lab virtual --quiet --mutant believes_the_200";
         let line = format!(
             "{program} {words} --name BSFT-DND-020 --out {}",
             out.display()
@@ -355,13 +490,13 @@ async fn colour_can_be_forced_and_forbidden() {
 }
 
 #[tokio::test]
-async fn a_scenario_passes_on_real_sockets_with_both_rigs() {
+async fn a_scenario_passes_on_real_sockets_by_both_faces() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     let ended = run_into(&out, &["--lab", "wire", "--name", "BSFT-DND-001"]).await;
     assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
-    for rig in ["emulated-n870", "emulated-n870-web"] {
-        let line = format!("pass ID-BSFT-DND-001@{rig}-wire");
+    for on in ["emulated-n870", "emulated-n870-web"] {
+        let line = format!("pass ID-BSFT-DND-001@{on}-wire");
         assert!(ended.out.contains(&line), "{}", ended.out);
     }
     for case in Run::load(&out).unwrap().cases {

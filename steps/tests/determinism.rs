@@ -31,7 +31,7 @@ fn evidence(cases: &[Case]) -> Vec<(String, Vec<u8>)> {
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     suite::at_the_top();
-    let rigs = suite::console_rig();
+    let rigs = suite::emulated_rig();
     // Loss makes the network draw from its seed as well.
     let some = || Selection {
         name: Some("DND|NET|FAC".parse().unwrap()),

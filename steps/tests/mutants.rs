@@ -30,7 +30,7 @@ fn broken(cases: &[Case]) -> BTreeSet<String> {
 fn the_good_base_passes_everything() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     suite::at_the_top();
-    let rigs = suite::console_rig();
+    let rigs = suite::emulated_rig();
     let plan = suite::plan(&rigs, Selection::default());
     let cases = suite::run(&plan, 2, suite::benches(&rigs, 1, None));
     let bad: Vec<String> = cases
@@ -57,7 +57,7 @@ fn the_good_base_passes_everything() {
 fn each_mutant_breaks_what_its_file_names_and_nothing_else() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     suite::at_the_top();
-    let rigs = suite::console_rig();
+    let rigs = suite::emulated_rig();
     let plan = suite::plan(&rigs, Selection::default());
     let mut names: Vec<String> = fs::read_dir("firmware-stubs/mutants")
         .unwrap()

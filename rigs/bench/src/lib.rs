@@ -12,6 +12,7 @@ pub mod error;
 pub mod face;
 pub mod handset;
 pub mod lab;
+pub mod name;
 pub mod profile;
 pub mod provisioning;
 pub mod rig;

@@ -6,6 +6,7 @@
 mod unit;
 
 use crate::document::{Document, FileError, Section};
+use crate::name;
 use std::fmt;
 use std::path::{Path, PathBuf};
 pub use unit::RigUnit;
@@ -19,8 +20,9 @@ pub struct Rig {
     pub file: PathBuf,
     /// The profile's file.
     pub profile: PathBuf,
-    /// The name of the dialect that the application server speaks.
-    pub dialect: String,
+    /// The names of the dialects that the application server can speak here. The first one that offers a mechanism is
+    /// the reference for it. Never empty, and no name twice.
+    pub dialects: Vec<String>,
     /// In which laboratories it works.
     pub labs: Vec<LabKind>,
     /// The base.
@@ -29,8 +31,8 @@ pub struct Rig {
     pub mac: String,
     /// The IPUIs of the handsets that are paired with it.
     pub handsets: Vec<String>,
-    /// How handsets are worked and read.
-    pub face: HandsetFace,
+    /// How handsets can be worked and read; the first one is the usual one. Never empty, and none twice.
+    pub faces: Vec<HandsetFace>,
     /// The serial console, if one is plugged in.
     pub console: Option<ConsolePort>,
     /// The web interface, if it may be used.
@@ -81,12 +83,29 @@ pub enum HandsetFace {
     Web,
 }
 
-impl fmt::Display for HandsetFace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl HandsetFace {
+    /// Every face that a rig file can name.
+    pub const ALL: [Self; 2] = [Self::Console, Self::Web];
+
+    /// The face of this name.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|face| face.as_str() == word)
+    }
+
+    /// Its name in rig files and on the command line.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::Console => "console",
             Self::Web => "web",
-        })
+        }
+    }
+}
+
+impl fmt::Display for HandsetFace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -170,18 +189,18 @@ impl Rig {
         let base = required_section(&root, "base")?;
         let handsets = required_section(&root, "handsets")?;
         let rig = Self {
-            name: root.required_text("name")?.to_owned(),
+            name: plain_name(&root)?,
             file: path.to_owned(),
             profile: path
                 .parent()
                 .unwrap_or_else(|| Path::new(""))
                 .join(root.required_text("profile")?),
-            dialect: root.required_text("dialect")?.to_owned(),
+            dialects: dialects(&root)?,
             labs: labs(&root)?,
             base: base_under_test(&base)?,
             mac: mac(&base)?,
             handsets: ipuis(&handsets)?,
-            face: face(&handsets)?,
+            faces: faces(&handsets)?,
             console: console(&root)?,
             web: web(&root)?,
             further: Vec::new(),
@@ -189,16 +208,21 @@ impl Rig {
         base.finish()?;
         handsets.finish()?;
         root.finish()?;
-        let plugged = match rig.face {
-            HandsetFace::Console => rig.console.is_some(),
-            HandsetFace::Web => rig.web.is_some(),
-        };
-        if !plugged {
-            let problem = format!("is \"{}\" but the rig has no [{0}] section", rig.face);
-            return Err(handsets.error("face", &problem));
-        }
+        rig.check_faces(&handsets)?;
         rig.check_lines(&root)?;
         Ok(rig)
+    }
+
+    /// Each face needs its instrument.
+    fn check_faces(&self, handsets: &Section<'_>) -> Result<(), FileError> {
+        let is_missing = |face: &&HandsetFace| match face {
+            HandsetFace::Console => self.console.is_none(),
+            HandsetFace::Web => self.web.is_none(),
+        };
+        self.faces.iter().find(is_missing).map_or(Ok(()), |face| {
+            let problem = format!("has \"{face}\" but the rig has no [{face}] section");
+            Err(handsets.error("faces", &problem))
+        })
     }
 
     /// An emulated base brings its own console and web interface; a real one has neither.
@@ -303,14 +327,49 @@ fn ipuis(handsets: &Section<'_>) -> Result<Vec<String>, FileError> {
     Ok(list.into_iter().map(str::to_owned).collect())
 }
 
-fn face(handsets: &Section<'_>) -> Result<HandsetFace, FileError> {
-    match handsets.required_text("face")? {
-        "console" => Ok(HandsetFace::Console),
-        "web" => Ok(HandsetFace::Web),
-        other => {
-            let problem = format!("\"{other}\" is no handset face; there are console and web");
-            Err(handsets.error("face", &problem))
-        }
+fn faces(handsets: &Section<'_>) -> Result<Vec<HandsetFace>, FileError> {
+    let words = words(handsets, "faces")?;
+    let face = |word: &&str| {
+        HandsetFace::from_word(word).ok_or_else(|| {
+            let problem = format!("\"{word}\" is no handset face; there are console and web");
+            handsets.error("faces", &problem)
+        })
+    };
+    words.iter().map(face).collect()
+}
+
+fn dialects(root: &Section<'_>) -> Result<Vec<String>, FileError> {
+    let names = words(root, "dialects")?;
+    match names.iter().find(|name| !name::fits(name)) {
+        Some(odd) => Err(root.error("dialects", &format!("\"{odd}\" {}", name::RULE))),
+        None => Ok(names.into_iter().map(str::to_owned).collect()),
+    }
+}
+
+fn plain_name(root: &Section<'_>) -> Result<String, FileError> {
+    let own = root.required_text("name")?;
+    if name::fits(own) {
+        Ok(own.to_owned())
+    } else {
+        Err(root.error("name", &format!("\"{own}\" {}", name::RULE)))
+    }
+}
+
+/// A list of words that must be there, has at least one, and none twice.
+fn words<'d>(section: &Section<'d>, key: &'static str) -> Result<Vec<&'d str>, FileError> {
+    let list = section
+        .texts(key)?
+        .ok_or_else(|| section.error(key, "is missing"))?;
+    if list.is_empty() {
+        return Err(section.error(key, "names nothing"));
+    }
+    let twice = list
+        .iter()
+        .enumerate()
+        .find(|(at, word)| list.iter().take(*at).any(|earlier| earlier == *word));
+    match twice {
+        Some((_, word)) => Err(section.error(key, &format!("names \"{word}\" twice"))),
+        None => Ok(list),
     }
 }
 
@@ -368,20 +427,18 @@ mod tests {
     }
 
     #[test]
-    fn the_emulated_rigs_are_right() {
+    fn the_emulated_rig_is_right() {
         let rig = Rig::from_toml(RIG, Path::new("rigs/emulated-n870.toml")).unwrap();
-        assert_eq!(rig.face, HandsetFace::Console);
+        assert_eq!(rig.faces, [HandsetFace::Console, HandsetFace::Web]);
+        assert_eq!(rig.dialects, ["broadsoft"]);
         assert_eq!(rig.profile, Path::new("rigs/profiles/n870.toml"));
-        let web = include_str!("../../emulated-n870-web.toml");
-        let rig = Rig::from_toml(web, Path::new("rigs/emulated-n870-web.toml")).unwrap();
-        assert_eq!(rig.face, HandsetFace::Web);
     }
 
     #[test]
     fn a_typo_names_file_line_key_and_the_right_word() {
-        let text = RIG.replace("dialect =", "dialekt =");
+        let text = RIG.replace("dialects =", "dialekts =");
         assert!(
-            error(&text).contains("dialect: is missing"),
+            error(&text).contains("dialects: is missing"),
             "{}",
             error(&text)
         );
@@ -393,6 +450,49 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_faces_or_dialects_names_each_once() {
+        let rows = [
+            (
+                "[\"console\", \"web\"]",
+                "[]",
+                "handsets.faces: names nothing",
+            ),
+            (
+                "[\"console\", \"web\"]",
+                "[\"web\", \"web\"]",
+                "handsets.faces: names \"web\" twice",
+            ),
+            (
+                "[\"console\", \"web\"]",
+                "[\"consle\"]",
+                "handsets.faces: \"consle\" is no handset face; there are console and web",
+            ),
+            (
+                "[\"broadsoft\"]",
+                "[\"broadsoft\", \"broadsoft\"]",
+                "dialects: names \"broadsoft\" twice",
+            ),
+        ];
+        for (right, wrong, complaint) in rows {
+            let told = error(&RIG.replace(right, wrong));
+            assert!(told.ends_with(complaint), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leaves_the_folder_is_refused() {
+        for (right, wrong, key) in [
+            ("\"emulated-n870\"", "\"../n870\"", "name"),
+            ("\"emulated-n870\"", "\".n870\"", "name"),
+            ("[\"broadsoft\"]", "[\"a/broadsoft\"]", "dialects"),
+        ] {
+            let told = error(&RIG.replace(right, wrong));
+            assert!(told.contains(&format!(" {key}: ")), "{told}");
+            assert!(told.contains("becomes part of file names"), "{told}");
+        }
+    }
+
+    #[test]
     fn an_ipui_in_upper_case_is_refused() {
         let text = RIG.replace("029e74a599", "029E74A599");
         assert!(error(&text).contains("handsets.ipui: \"029E74A599\" is not an IPUI"));
@@ -400,8 +500,10 @@ mod tests {
 
     #[test]
     fn a_face_needs_its_instrument() {
-        let text = RIG.replace("face = \"console\"", "face = \"web\"");
-        assert!(error(&text).ends_with("is \"web\" but the rig has no [web] section"));
+        let text = RIG.replace("[web]\nurl = \"emulated\"\nusername = \"admin\"", "#");
+        assert!(text.contains("[console]") && !text.contains("[web]"));
+        let text = text.replace("#\npassword", "# password");
+        assert!(error(&text).ends_with("has \"web\" but the rig has no [web] section"));
     }
 
     #[test]

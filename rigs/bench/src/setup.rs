@@ -28,9 +28,11 @@ pub struct Setup {
     pub scenario: String,
     /// The rig.
     pub rig: Arc<Rig>,
+    /// How handsets are worked and read: one of the rig's faces. The instruments of the others stay unplugged.
+    pub face: HandsetFace,
     /// The profile that the rig names.
     pub profile: Arc<Profile>,
-    /// The dialect that the rig names.
+    /// The dialect of the server: one of those that the rig can meet.
     pub dialect: Arc<Dialect>,
     /// Makes an emulated base in the virtual laboratory.
     pub factory: BaseFactory,
@@ -42,8 +44,6 @@ pub struct Setup {
     pub evidence: Option<PathBuf>,
     /// The accounts, at the server and in the provisioning file.
     pub accounts: Vec<Account>,
-    /// How handsets are worked and read: one of the rig's faces.
-    pub face: HandsetFace,
     /// The application servers: how many sites each has. The first site of the first server is where units register.
     pub servers: Vec<usize>,
     /// What names resolve to.
@@ -163,10 +163,12 @@ fn wire_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
             BaseUnderTest::Real { address: text } => {
                 let sip = sip_address(text)?;
                 address = address_towards(sip)?;
+                let console = unit.console.filter(|_| setup.face == HandsetFace::Console);
+                let web = unit.web.filter(|_| setup.face == HandsetFace::Web);
                 WireBase::Real {
                     sip,
-                    console: unit.console.map(|console| console.port),
-                    web: unit.web.map(|web| web.url),
+                    console: console.map(|console| console.port),
+                    web: web.map(|web| web.url),
                 }
             }
         };

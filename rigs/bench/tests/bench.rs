@@ -3,16 +3,17 @@
 
 mod fake;
 
+use bench::rig::HandsetFace;
 use bench::{Bench, Handset, RigError};
 use evidence::record::{Direction, Intent, Observation, Record, Service, View};
 use fake::{Habit, setup};
 use std::time::Duration;
 
-const CONSOLE: &str = "emulated-n870.toml";
-const WEB: &str = "emulated-n870-web.toml";
+const CONSOLE: HandsetFace = HandsetFace::Console;
+const WEB: HandsetFace = HandsetFace::Web;
 
-fn open(rig: &str, habit: Habit) -> Bench {
-    let mut bench = Bench::open(setup(rig, habit)).unwrap();
+fn open(face: HandsetFace, habit: Habit) -> Bench {
+    let mut bench = Bench::open(setup(face, habit)).unwrap();
     bench.power_on().unwrap();
     bench
 }
@@ -53,19 +54,19 @@ fn claims_open_the_log_and_nothing_runs_yet() {
 
 #[test]
 fn a_user_changes_a_service_through_either_face() {
-    for rig in [CONSOLE, WEB] {
-        let mut bench = open(rig, Habit::Good);
+    for face in [CONSOLE, WEB] {
+        let mut bench = open(face, Habit::Good);
         let mut handset = Handset::new(bench.face("Anna").unwrap());
         handset
             .set_service(intent(Service::DoNotDisturb, true, None))
             .unwrap();
         let idle = handset.go_idle().unwrap();
-        assert_eq!(idle.lines, ["Anna", "Do Not Disturb"], "{rig}");
+        assert_eq!(idle.lines, ["Anna", "Do Not Disturb"], "{face}");
         let setting = handset.read_service(Service::DoNotDisturb).unwrap();
         assert_eq!(setting.active, Some(true));
         drop(handset);
         let report = bench.finish();
-        assert_eq!(report.rig_error, None, "{rig}");
+        assert_eq!(report.rig_error, None, "{face}");
         let asked = intent(Service::DoNotDisturb, true, None);
         let intents = recorded_intents(report.log.records());
         assert_eq!(intents, [("soft-right".to_owned(), asked)]);
@@ -74,8 +75,8 @@ fn a_user_changes_a_service_through_either_face() {
 
 #[test]
 fn a_number_is_typed_and_later_replaced() {
-    for rig in [CONSOLE, WEB] {
-        let mut bench = open(rig, Habit::Good);
+    for face in [CONSOLE, WEB] {
+        let mut bench = open(face, Habit::Good);
         let mut handset = Handset::new(bench.face("Anna").unwrap());
         let busy = Service::CallForwardingBusy;
         handset
@@ -85,7 +86,7 @@ fn a_number_is_typed_and_later_replaced() {
             .set_service(intent(busy, true, Some("*31")))
             .unwrap();
         let idle = handset.go_idle().unwrap();
-        assert_eq!(idle.lines[1], "Divert busy: *31", "{rig}");
+        assert_eq!(idle.lines[1], "Divert busy: *31", "{face}");
         handset.set_service(intent(busy, false, None)).unwrap();
         drop(handset);
         let report = bench.finish();
@@ -130,8 +131,8 @@ fn digits_are_dialled_in_one_go() {
 
 #[test]
 fn reported_and_read_displays_are_screens() {
-    for rig in [CONSOLE, WEB] {
-        let mut bench = open(rig, Habit::Good);
+    for face in [CONSOLE, WEB] {
+        let mut bench = open(face, Habit::Good);
         let mark = bench.last_seq();
         Handset::new(bench.face("Anna").unwrap())
             .press("menu")
@@ -143,7 +144,7 @@ fn reported_and_read_displays_are_screens() {
             .iter()
             .filter(|record| matches!(&record.observation, Observation::Screen(screen) if screen.view == View::Menu))
             .count();
-        assert_eq!(screens, 2, "{rig}");
+        assert_eq!(screens, 2, "{face}");
         assert_eq!(bench.screen("Anna").unwrap().title, "Main Menu");
     }
 }
@@ -243,8 +244,8 @@ fn a_base_ends_when_asked() {
 
 #[test]
 fn a_restarted_base_is_logged_in_to_again() {
-    for rig in [CONSOLE, WEB] {
-        let mut bench = open(rig, Habit::Good);
+    for face in [CONSOLE, WEB] {
+        let mut bench = open(face, Habit::Good);
         Handset::new(bench.face("Anna").unwrap())
             .press("menu")
             .unwrap();
@@ -252,7 +253,7 @@ fn a_restarted_base_is_logged_in_to_again() {
         let screen = Handset::new(bench.face("Anna").unwrap())
             .read_screen()
             .unwrap();
-        assert_eq!(screen.view, View::Idle, "{rig}");
+        assert_eq!(screen.view, View::Idle, "{face}");
         assert_eq!(bench.finish().rig_error, None);
     }
 }

@@ -6,8 +6,10 @@
 //! is not a habit and belongs in a [`crate::fault::Fault`].
 
 mod file;
+mod mechanism;
 
 pub use file::BROADSOFT;
+pub use mechanism::Mechanism;
 
 use serde::Deserialize;
 use sip::feature_event::Service;

@@ -1,9 +1,10 @@
-//! `lockstep list`: what would run.
+//! `lockstep list`: what would run, what does not apply and why, and how many cases there are.
 
 use super::UsageError;
 use crate::cli::{ListArgs, ListFormat};
-use crate::plan::{Case, Decision};
+use crate::plan::{Case, Decision, Plan};
 use crate::suite::entry_of;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
 
 /// The list, as text or JSON.
@@ -12,24 +13,47 @@ use std::fmt::Write as _;
 /// When features or rigs cannot be read.
 pub fn list(args: &ListArgs) -> Result<String, UsageError> {
     let rigs = super::rigs(&args.select)?;
-    let plan = super::plan(&args.select, &rigs)?;
+    let dialects = super::dialects(&rigs)?;
+    let plan = super::plan(&args.select, &rigs, &dialects)?;
     Ok(match args.format {
         ListFormat::Json => {
-            let entries: Vec<_> = plan.cases.iter().map(entry_of).collect();
-            serde_json::to_string_pretty(&entries).unwrap_or_default() + "\n"
+            serde_json::to_string_pretty(&in_json(&plan)).unwrap_or_default() + "\n"
         }
-        ListFormat::Text => {
-            let mut text: String = plan.cases.iter().map(line).collect();
-            let _ = writeln!(text, "{} cases", plan.cases.len());
-            text
-        }
+        ListFormat::Text => in_text(&plan),
     })
 }
 
+fn running(plan: &Plan) -> impl Iterator<Item = &Case> {
+    let cases = plan.cases.iter();
+    cases.filter(|case| case.decision == Decision::Run)
+}
+
+fn in_json(plan: &Plan) -> Value {
+    let entries: Vec<_> = running(plan).map(entry_of).collect();
+    let unfit: Vec<_> = plan.not_applicable.iter().map(entry_of).collect();
+    json!({ "counts": plan.counts.to_json(), "cases": entries, "not_applicable": unfit })
+}
+
+fn in_text(plan: &Plan) -> String {
+    let mut text: String = running(plan)
+        .chain(&plan.not_applicable)
+        .map(line)
+        .collect();
+    let counts = &plan.counts;
+    let _ = write!(text, "\n{counts}\n");
+    let _ = writeln!(
+        text,
+        "{} cases of {} possible",
+        counts.all.chosen, counts.all.possible
+    );
+    text
+}
+
 fn line(case: &Case) -> String {
-    let requirements = case.requirements.join(" ");
-    let (id, name) = (case.id(), &case.scenario);
-    let (path, line) = (case.path.display(), case.line);
+    let scenario = &case.scenario;
+    let requirements = scenario.facts.requirements.join(" ");
+    let (id, name) = (&case.id, &scenario.name);
+    let (path, line) = (scenario.path.display(), scenario.line);
     let why = match &case.decision {
         Decision::Run => String::new(),
         Decision::NotApplicable(why) => format!("  (not applicable: {why})"),

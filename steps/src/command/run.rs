@@ -1,19 +1,20 @@
 //! `lockstep run`: runs a plan, tells how it goes, and writes the reports.
 
 use super::UsageError;
-use crate::cli::{ColorArg, RunArgs};
+use crate::cli::{ColorArg, RunArgs, SelectArgs};
 use crate::opener::Benches;
 use crate::plan::{Decision, Plan};
 use crate::suite::{Opener, Pass, entry_of};
 use crate::world::World;
-use bench::rig::LabKind;
+use bench::rig::{HandsetFace, LabKind, Rig};
 use cucumber::World as _;
 use evidence::verdict::Verdict;
 use reports::console::{Console, Ended, Style};
 use reports::fold::{self, Run};
-use reports::index::RunIndex;
+use reports::index::{RunIndex, Selected};
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ const OUT: &str = "reports/out";
 /// When the run cannot begin, or its folder cannot be written.
 pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> {
     let rigs = super::rigs(&args.select)?;
-    let plan = Arc::new(super::plan(&args.select, &rigs)?);
+    let dialects = super::dialects(&rigs)?;
+    let plan = Arc::new(super::plan(&args.select, &rigs, &dialects)?);
     let begun = wall_seconds();
     let (folder, name) = make_folder(args.out.as_deref(), begun)?;
     let mut index = RunIndex {
@@ -44,6 +46,7 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
         started: begun,
         ended: None,
         mutant: args.mutant.clone(),
+        selected: selected(&args.select, &rigs),
         cases: plan.cases.iter().map(entry_of).collect(),
     };
     let unwritable = |source| UsageError::Unreadable {
@@ -55,6 +58,7 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
     let program = std::env::current_exe().map_err(unwritable)?;
     let benches = Benches::new(
         &rigs,
+        dialects,
         args.seed,
         Some(&folder),
         &program,
@@ -77,7 +81,8 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
             .iter()
             .map(|error| format!("report: {}", chain(error))),
     );
-    lines.extend(unexecuted_rigs(&run));
+    let idle = run.idle().into_iter();
+    lines.extend(idle.map(|what| format!("nothing was executed {what}")));
     if plan.cases.is_empty() {
         lines.push("no scenario matches what was selected".to_owned());
     }
@@ -190,12 +195,29 @@ fn tell_unexecuted<W: Write>(plan: &Plan, console: &Rc<RefCell<Console<W>>>) {
     }
 }
 
-/// A rig that was selected and on which nothing was executed: its silence is no pass.
-fn unexecuted_rigs(run: &Run) -> Vec<String> {
-    run.idle_rigs()
-        .into_iter()
-        .map(|rig| format!("nothing was executed on {rig}"))
-        .collect()
+/// What was selected, so that a silence can be told from a pass. Whoever picks scenarios does not thereby ask for every
+/// dialect and face.
+fn selected(args: &SelectArgs, rigs: &[Arc<Rig>]) -> Selected {
+    let picks = args.tags.is_some() || args.name.is_some();
+    let unless_picked = |named: Vec<String>, all: BTreeSet<String>| match (named.is_empty(), picks)
+    {
+        (false, _) => named,
+        (true, false) => all.into_iter().collect(),
+        (true, true) => Vec::new(),
+    };
+    let faces = |faces: &[HandsetFace]| faces.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Selected {
+        plan: args.plan.to_string(),
+        rigs: rigs.iter().map(|rig| rig.name.clone()).collect(),
+        dialects: unless_picked(
+            args.dialects.clone(),
+            rigs.iter().flat_map(|rig| rig.dialects.clone()).collect(),
+        ),
+        faces: unless_picked(
+            faces(&args.faces),
+            rigs.iter().flat_map(|rig| faces(&rig.faces)).collect(),
+        ),
+    }
 }
 
 fn style(args: &RunArgs) -> Style {

@@ -4,7 +4,7 @@
     reason = "a test support that cannot do its work ends the test"
 )]
 
-use bench::rig::{LabKind, Rig};
+use bench::rig::{HandsetFace, LabKind, Rig};
 use reports::fold::Case;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use steps::cli::SelectArgs;
 use steps::command;
 use steps::opener::Benches;
-use steps::plan::{Plan, Selection};
+use steps::plan::{Extent, Plan, Selection};
 use steps::suite::Pass;
 
 /// The top of the work tree: features, rigs and mutants are named from here.
@@ -23,8 +23,8 @@ pub(crate) fn at_the_top() -> PathBuf {
     top
 }
 
-/// The rig whose handsets are worked over the serial console.
-pub(crate) fn console_rig() -> Vec<Arc<Rig>> {
+/// The emulated N870.
+pub(crate) fn emulated_rig() -> Vec<Arc<Rig>> {
     let args = SelectArgs {
         rigs: vec!["emulated-n870".to_owned()],
         ..SelectArgs::default()
@@ -32,13 +32,16 @@ pub(crate) fn console_rig() -> Vec<Arc<Rig>> {
     command::rigs(&args).unwrap()
 }
 
-/// Every case of the virtual laboratory on these rigs.
+/// Every case of the virtual laboratory on these rigs, with the handsets worked over the serial console.
 pub(crate) fn plan(rigs: &[Arc<Rig>], selection: Selection) -> Arc<Plan> {
     let selection = Selection {
+        extent: Extent::Full,
         labs: vec![LabKind::Virtual],
+        faces: vec![HandsetFace::Console],
         ..selection
     };
-    Arc::new(Plan::new(Path::new("features"), rigs, &selection).unwrap())
+    let vendors = command::vendors(&command::dialects(rigs).unwrap());
+    Arc::new(Plan::new(Path::new("features"), rigs, &vendors, &selection).unwrap())
 }
 
 /// Runs a plan and gives its cases, by id.
@@ -64,5 +67,6 @@ pub(crate) fn run(plan: &Arc<Plan>, jobs: usize, benches: Benches) -> Vec<Case> 
 
 /// Benches in memory for these rigs.
 pub(crate) fn benches(rigs: &[Arc<Rig>], seed: u64, mutant: Option<&str>) -> Benches {
-    Benches::new(rigs, seed, None, Path::new("lockstep"), mutant).unwrap()
+    let dialects = command::dialects(rigs).unwrap();
+    Benches::new(rigs, dialects, seed, None, Path::new("lockstep"), mutant).unwrap()
 }

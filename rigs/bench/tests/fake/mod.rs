@@ -4,7 +4,7 @@
 
 use bench::lab::BaseSpec;
 use bench::profile::Profile;
-use bench::rig::Rig;
+use bench::rig::{HandsetFace, Rig};
 use bench::{Account, BaseFactory, Setup, Sync};
 use bytes::Bytes;
 use serde_json::json;
@@ -371,10 +371,10 @@ impl Node for FakeBase {
     }
 }
 
-/// A bench's setup with a fake base.
-pub(crate) fn setup(rig_file: &str, habit: Habit) -> Setup {
+/// A bench's setup with a fake base, whose handsets are worked by this face.
+pub(crate) fn setup(face: HandsetFace, habit: Habit) -> Setup {
     let rigs = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let rig = Rig::load(&rigs.join(rig_file)).unwrap();
+    let rig = Rig::load(&rigs.join("emulated-n870.toml")).unwrap();
     let profile = Profile::load(&rig.profile).unwrap();
     let factory: BaseFactory = Arc::new(move |spec: &BaseSpec| {
         let base: Box<dyn Node> = Box::new(FakeBase::new(spec, habit));
@@ -384,10 +384,10 @@ pub(crate) fn setup(rig_file: &str, habit: Habit) -> Setup {
         lab: bench::rig::LabKind::Virtual,
         seed: 1,
         scenario: "TEST".to_owned(),
-        face: rig.face,
         servers: vec![1],
         names: bench::lab::names::Names::default(),
         rig: Arc::new(rig),
+        face,
         profile: Arc::new(profile),
         dialect: Arc::new(server::Dialect::broadsoft()),
         factory,

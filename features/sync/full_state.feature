@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The full state comes with every subscription
   After each successful subscription, first or renewed, the server sends every service, and the handset takes all of it.
 

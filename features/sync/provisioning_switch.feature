@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Provisioning switches feature key synchronisation
   FeatureKeySyncActive is off until provisioning sets it to 1, for each handset on its own, and takes effect without a reboot.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Two handsets of one base do not leak into each other
   Each account has its own subscription, its own state and its own handset.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Do Not Disturb is changed at the server
   A change at the web portal reaches the handset without anybody touching it.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Call forwarding is changed at the server
   Each kind of forwarding that the portal sets appears in its own menu entry, with its number and rings, and nowhere else.
 

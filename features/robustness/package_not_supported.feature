@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The server does not know the event package
   A server without feature key synchronisation answers 489. The base stays registered and leaves the server in peace.
 

@@ -1,11 +1,11 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Do Not Disturb is changed at the handset
   What the user asks for at the handset reaches the server, and the handset shows what the server then says.
 
   Background:
     Given handset "Anna" is synchronised with the server
 
-  @ID-BSFT-DND-001 @REQ-CHG-01 @REQ-CHG-02 @REQ-MENU-01 @wire
+  @ID-BSFT-DND-001 @REQ-CHG-01 @REQ-CHG-02 @REQ-MENU-01 @wire @smoke
   Scenario: The user turns Do Not Disturb on
     When Anna turns Do Not Disturb on in the menu
     Then the base asks the server for Do Not Disturb on within 2 seconds

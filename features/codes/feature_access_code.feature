@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-feature-codes @mechanism-subscribe-notify
 Feature: A service is changed by a feature access code
   The user dials a code as an ordinary call. The server changes the service and notifies the base, as for a change at the portal.
 

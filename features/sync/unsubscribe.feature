@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The base takes its leave
   When synchronisation ends for a handset, the base ends the subscription instead of leaving it to run out.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: The base proves who it is
   The server challenges requests by digest. The base answers once, with the right nonce, and does not run in circles.
 

@@ -1,4 +1,4 @@
-@vendor-broadsoft
+@mechanism-subscribe-notify
 Feature: Call forwarding is changed at the handset
   Each kind of forwarding goes to the server with its number, and with its rings where it has them, and comes back as the server
   keeps it.
