@@ -77,6 +77,8 @@ impl Table {
                     self.console.push_str(&String::from_utf8_lossy(&bytes));
                 }
                 Output::Ended => self.ended = true,
+                // Whoever reads the outputs here decides what becomes of a stream.
+                Output::CloseFlow(_) => {}
                 Output::Event(text) => self.events.push(text),
                 Output::Http { exchange, request } => {
                     self.fetched.push((self.now, request.uri().to_string()));

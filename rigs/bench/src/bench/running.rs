@@ -22,7 +22,7 @@ impl Bench {
         Ok(self.now() + within)
     }
 
-    /// Takes in everything that is due by now, so that what is recorded next stands behind it.
+    /// Takes in everything that is due by now, so that what is recorded next stands after it.
     pub(super) fn settle(&mut self) -> Result<(), RigError> {
         let now = self.now();
         while let Some(observed) = self.lab.advance(now) {
@@ -104,6 +104,10 @@ impl Bench {
                 };
                 let stamp = Stamp::at(at.as_micros()).on_wall(wall).by(&self.unit);
                 self.append(stamp, observation);
+            }
+            Indication::Note(text) => {
+                let stamp = Stamp::at(at.as_micros()).on_wall(wall);
+                self.append(stamp, Observation::Note { text });
             }
             Indication::BaseEnded if self.ending => {
                 self.power_changed(PowerChange::Ended);

@@ -8,7 +8,7 @@
 mod flight;
 
 use super::network::{Fault, Network};
-use super::{Addresses, BaseSpec, Indication, Lab, Observed, Party};
+use super::{Addresses, BaseSpec, Indication, Lab, Observed, Party, framing_lost};
 use crate::error::RigError;
 use bytes::Bytes;
 use evidence::record::Direction;
@@ -118,6 +118,13 @@ impl Side {
         match self {
             Self::Base => Direction::FromBase,
             Self::Server => Direction::ToBase,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Base => "the emulated base",
+            Self::Server => "the application server",
         }
     }
 }
@@ -306,7 +313,7 @@ impl VirtualLab {
                 output => self.take_output(Side::Server, output),
             }
         }
-        self.give_up("the application server", "its output never ends");
+        self.give_up(Side::Server.name(), "its output never ends");
     }
 
     fn drain_base(&mut self) {
@@ -324,11 +331,15 @@ impl VirtualLab {
                 }
             }
         }
-        self.give_up("the emulated base", "its output never ends");
+        self.give_up(Side::Base.name(), "its output never ends");
     }
 
     fn take_output(&mut self, side: Side, output: Output) {
         match output {
+            Output::CloseFlow(flow) => {
+                self.observed.push_back(framing_lost(side.name(), flow));
+                self.break_stream(flow.local, flow.remote);
+            }
             Output::Sip(transmit) => self.transmit(side, transmit),
             Output::Console(bytes) => self.plan(LINE, Task::ConsoleFromBase(bytes)),
             Output::Http { exchange, request } => self.fetch(side, exchange, request),

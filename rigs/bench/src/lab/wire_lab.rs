@@ -19,7 +19,7 @@ mod watchdog;
 pub use base_port::WireBase;
 
 use super::network::Fault;
-use super::{Addresses, Indication, Lab, Observed, Party};
+use super::{Addresses, Indication, Lab, Observed, Party, framing_lost};
 use crate::error::RigError;
 use base_port::{Answered, BasePort, broken};
 use bytes::Bytes;
@@ -280,7 +280,20 @@ impl World {
     fn on_server_arrival(&mut self, arrival: Arrival) {
         let now = self.clock.now();
         match arrival {
-            Arrival::Sip { flow, bytes } => {
+            Arrival::Sip {
+                flow,
+                connection,
+                bytes,
+            } if connection.is_given_up() => {
+                let direction = Direction::FromBase;
+                let rest = Flight {
+                    direction,
+                    flow,
+                    bytes,
+                };
+                self.observe(Indication::Sip(rest.seen(Fate::Dropped)));
+            }
+            Arrival::Sip { flow, bytes, .. } => {
                 for bytes in self.transit.frame(flow, bytes) {
                     self.enter(
                         now,
@@ -362,6 +375,11 @@ impl World {
                 Output::Timeout(due) => {
                     self.server_due = due;
                     return;
+                }
+                Output::CloseFlow(flow) => {
+                    self.observe(framing_lost("the application server", flow));
+                    self.flows.end(flow);
+                    self.end_stream(now, flow);
                 }
                 Output::Sip(Transmit { flow, bytes, .. }) => self.enter(
                     now,
