@@ -3,14 +3,13 @@
 //! Nothing here was told by the runner: the index says what was planned, the logs say what happened, the monitor is run
 //! over them again, and the verdict follows. So a killed run still has a report, and any report can be written again.
 
-use crate::index::{CaseEntry, RunIndex};
+use crate::index::{CaseEntry, IndexError, RunIndex};
 use evidence::catalogue::RequirementId;
 use evidence::log::Log;
 use evidence::monitor::{Monitor, RuleReport};
 use evidence::record::{Observation, Record};
 use evidence::verdict::{Facts, Outcome, Verdict};
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// A run with everything that its evidence says.
@@ -42,7 +41,7 @@ impl Run {
     ///
     /// # Errors
     /// When the index cannot be read. A log that cannot be read makes its case an error, not the run.
-    pub fn load(folder: &Path) -> io::Result<Self> {
+    pub fn load(folder: &Path) -> Result<Self, IndexError> {
         let index = RunIndex::load(folder)?;
         let cases = index
             .cases
@@ -89,7 +88,7 @@ impl Run {
         let mut rigs: BTreeMap<&str, bool> = BTreeMap::new();
         for case in &self.cases {
             let executed = !idle.contains(&case.outcome.verdict);
-            *rigs.entry(&case.entry.rig).or_default() |= executed;
+            *rigs.entry(case.entry.rig.as_str()).or_default() |= executed;
         }
         rigs.into_iter()
             .filter(|(_, executed)| !executed)
@@ -109,17 +108,13 @@ impl Case {
         if !path.exists() {
             return Self::without_log(entry, Outcome::not_run("it was not started"));
         }
+        // A pipe or a device would be read for ever.
+        if !path.is_file() {
+            return Self::broken(entry, "the evidence is not a file");
+        }
         match Log::load(&path) {
             Ok(log) => Self::fold(entry, log.records().to_vec()),
-            Err(error) => {
-                let reason = format!("the evidence cannot be read: {error}");
-                let outcome = Outcome {
-                    verdict: Verdict::Error,
-                    reasons: vec![reason],
-                    assumed: Vec::new(),
-                };
-                Self::without_log(entry, outcome)
-            }
+            Err(error) => Self::broken(entry, &format!("the evidence cannot be read: {error}")),
         }
     }
 

@@ -35,7 +35,7 @@ pub fn write(run: &Run) -> Result<String, quick_junit::SerializeError> {
 fn test_case(case: &Case) -> TestCase {
     let reasons = &case.outcome.reasons;
     let mut test = TestCase::new(fit(&case.entry.scenario), status(case));
-    test.set_classname(fit(&case.entry.id));
+    test.set_classname(fit(case.entry.id.as_str()));
     test.set_time(lab_time(&case.records));
     if !matches!(case.outcome.verdict, Verdict::Pass) && !reasons.is_empty() {
         test.set_system_out(fit(&reasons.join("\n")));

@@ -90,7 +90,11 @@ impl RunView {
         for case in &run.cases {
             *counts.entry(case.outcome.verdict).or_default() += 1;
         }
-        let rigs: BTreeSet<&String> = run.cases.iter().map(|case| &case.entry.rig).collect();
+        let rigs: BTreeSet<&str> = run
+            .cases
+            .iter()
+            .map(|case| case.entry.rig.as_str())
+            .collect();
         let mut order: Vec<(usize, &Case)> = run.cases.iter().enumerate().collect();
         order.sort_by_key(|(_, case)| Reverse(case.outcome.verdict));
         let (requirements, unexercised) = requirement_rows(run)
@@ -103,7 +107,7 @@ impl RunView {
                 verdict: run.verdict(),
                 started: utc(run.index.started),
                 seed: run.index.seed,
-                rigs: rigs.into_iter().cloned().collect(),
+                rigs: rigs.into_iter().map(str::to_owned).collect(),
                 idle_rigs: run.idle_rigs().into_iter().map(str::to_owned).collect(),
                 lockstep: run.index.lockstep.clone(),
                 mutant: run.index.mutant.clone(),
@@ -141,7 +145,7 @@ fn finding_rows(run: &Run) -> Vec<FindingRow> {
             requirement: finding.requirement.to_string(),
             clause: clause(finding.requirement.as_str()).0,
             text: finding.text.clone(),
-            case: case.entry.id.clone(),
+            case: case.entry.id.to_string(),
             scenario: case.entry.scenario.clone(),
         })
         .collect()
@@ -197,7 +201,7 @@ fn requirement_row(run: &Run, id: &str, verdict: Verdict) -> RequirementRow {
         failed: reports
             .iter()
             .filter(|(_, rule)| !rule.findings.is_empty())
-            .map(|(case, _)| case.entry.id.clone())
+            .map(|(case, _)| case.entry.id.to_string())
             .collect(),
         text,
         clause,

@@ -5,6 +5,7 @@
 
 use cucumber::gherkin;
 use evidence::catalogue::Catalogue;
+use evidence::identifier::Identifier;
 
 /// What the tags say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,8 @@ pub fn read(feature: &gherkin::Feature, scenario: &gherkin::Scenario) -> Result<
             .collect()
     };
     let id = match with_prefix("ID-").as_slice() {
-        [id] => format!("ID-{id}"),
+        // It stands in the names of evidence files.
+        [id] => Identifier::part(format!("ID-{id}")).map_err(|error| error.to_string())?,
         [] => return Err(format!("scenario `{}` has no @ID- tag", scenario.name)),
         many => {
             return Err(format!(
@@ -53,7 +55,7 @@ pub fn read(feature: &gherkin::Feature, scenario: &gherkin::Scenario) -> Result<
     }
     let vendor = with_prefix("vendor-").into_iter().next();
     Ok(Facts {
-        id,
+        id: id.into(),
         requirements,
         vendor,
         tags,

@@ -29,6 +29,9 @@ pub enum UsageError {
     /// The emulated base's model or mutant file is wrong.
     #[error(transparent)]
     Model(#[from] firmware_stubs::ModelError),
+    /// The folder of a run cannot be read.
+    #[error(transparent)]
+    Run(#[from] reports::index::IndexError),
     /// The features cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),

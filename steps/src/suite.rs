@@ -11,6 +11,7 @@ use crate::world::World;
 use bench::rig::LabKind;
 use cucumber::event::ScenarioFinished;
 use cucumber::{World as _, cli, gherkin, parser, writer};
+use evidence::identifier::Identifier;
 use futures::stream;
 use reports::fold;
 use reports::index::CaseEntry;
@@ -105,16 +106,18 @@ async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> f
 /// The case as the index of a run lists it.
 #[must_use]
 pub fn entry_of(case: &Case) -> CaseEntry {
+    let checked =
+        |text: String| Identifier::new(text).expect("its parts were checked when they were read");
     CaseEntry {
-        id: case.id(),
-        scenario_id: case.scenario_id.clone(),
+        id: checked(case.id()),
+        scenario_id: checked(case.scenario_id.clone()),
         scenario: case.scenario.clone(),
         feature: case.feature.clone(),
         file: case.path.display().to_string(),
         line: case.line,
         tags: case.tags.clone(),
         requirements: case.requirements.clone(),
-        rig: case.rig.name.clone(),
+        rig: checked(case.rig.name.clone()),
         lab: case.lab.to_string(),
         not_applicable: case.decision.reason().map(str::to_owned),
     }

@@ -8,13 +8,16 @@
 
 mod program;
 
+use evidence::record::SCHEMA;
 use evidence::verdict::Verdict;
 use program::{exit_code, lockstep, soon, top};
 use reports::fold::Run;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -304,6 +307,52 @@ async fn a_selection_of_nothing_is_no_pass() {
     let out = folder.path().join("run");
     let ended = run_into(&out, &["--name", "no scenario has this name"]).await;
     assert_eq!(ended.code, Some(4), "{}{}", ended.out, ended.err);
+}
+
+#[tokio::test]
+async fn a_run_of_a_stranger_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    fs::create_dir_all(run.join("evidence")).unwrap();
+    let good = json!({
+        "id": "a", "scenario_id": "a", "scenario": "s", "feature": "f", "file": "f", "line": 1, "tags": [],
+        "requirements": [], "rig": "r", "lab": "virtual",
+    });
+    let with = |key: &str, value: &str| {
+        let mut case = good.clone();
+        case[key] = json!(value);
+        case
+    };
+    let index = |v: u32, cases: Vec<Value>| json!({"v": v, "run": "r", "lockstep": "0.0.9", "seed": 1, "started": 1, "cases": cases});
+    let long = "x".repeat(300);
+    let names = ["../x", "/etc/x", "a/b", "", &long, "a\0b"];
+    let mut rows: Vec<(Value, &str)> = names
+        .iter()
+        .map(|name| (index(SCHEMA, vec![with("id", name)]), "cannot name a file"))
+        .collect();
+    rows.push((index(SCHEMA, vec![good.clone(), good.clone()]), "twice"));
+    rows.push((
+        index(SCHEMA - 1, vec![]),
+        "or use the release that wrote it (0.0.9)",
+    ));
+    for (index, words) in rows {
+        fs::write(run.join("run.json"), index.to_string()).unwrap();
+        let named = run.join("run.json");
+        refuses(
+            &["report", run.to_str().unwrap()],
+            &[named.to_str().unwrap(), words],
+        )
+        .await;
+        let names = |folder: &Path| -> BTreeSet<OsString> {
+            let entries = fs::read_dir(folder).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect()
+        };
+        assert_eq!(names(folder.path()), BTreeSet::from(["run".into()]));
+        assert_eq!(
+            names(&run),
+            BTreeSet::from(["evidence".into(), "run.json".into()])
+        );
+    }
 }
 
 #[tokio::test]

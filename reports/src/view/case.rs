@@ -118,7 +118,7 @@ impl CaseView {
         };
         let reasons = reasons.filter(|reason| !is_told(reason)).cloned().collect();
         Self {
-            id: entry.id.clone(),
+            id: entry.id.to_string(),
             verdict: case.outcome.verdict,
             search: format!(
                 "{} {} {} {} {}",
@@ -129,11 +129,11 @@ impl CaseView {
                 entry.requirements.join(" ")
             ),
             scenario: entry.scenario.clone(),
-            scenario_id: entry.scenario_id.clone(),
+            scenario_id: entry.scenario_id.to_string(),
             feature: entry.feature.clone(),
             file: entry.file.clone(),
             line: entry.line,
-            rig: entry.rig.clone(),
+            rig: entry.rig.to_string(),
             lab: entry.lab.clone(),
             took: case.records.last().map(|record| seconds(record.at)),
             requirements: entry.requirements.clone(),

@@ -4,6 +4,7 @@
 //! variable, which the caller resolves.
 
 use crate::document::{Document, FileError, Section};
+use evidence::identifier::Identifier;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -165,7 +166,7 @@ impl Rig {
         let base = required_section(&root, "base")?;
         let handsets = required_section(&root, "handsets")?;
         let rig = Self {
-            name: root.required_text("name")?.to_owned(),
+            name: name_of(&root)?,
             file: path.to_owned(),
             profile: path
                 .parent()
@@ -226,6 +227,13 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
         key: String::new(),
         problem: format!("cannot be read: {error}"),
     }
+}
+
+/// The name stands in the names of evidence files.
+fn name_of(root: &Section<'_>) -> Result<String, FileError> {
+    let name = Identifier::part(root.required_text("name")?);
+    name.map(String::from)
+        .map_err(|error| root.error("name", &error.to_string()))
 }
 
 fn required_section<'d>(root: &Section<'d>, key: &'static str) -> Result<Section<'d>, FileError> {
@@ -384,6 +392,16 @@ mod tests {
         assert!(error(&text).contains("console.bautrate: unknown key"));
         let text = RIG.replace("mac =", "make = 1\nmac =");
         assert!(error(&text).ends_with("base.make: unknown key; did you mean `mac`?"));
+    }
+
+    #[test]
+    fn a_name_that_cannot_name_a_file_is_refused() {
+        for name in ["../n870", "/etc/n870", "my rig", ""] {
+            let text = RIG.replace("name = \"emulated-n870\"", &format!("name = \"{name}\""));
+            let error = error(&text);
+            assert!(error.starts_with("rigs/x.toml:2: name: `"), "{error}");
+            assert!(error.contains("cannot name a file"), "{error}");
+        }
     }
 
     #[test]
