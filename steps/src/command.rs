@@ -9,7 +9,7 @@ pub mod server;
 use crate::cli::SelectArgs;
 use crate::plan::{Plan, PlanError, Selection};
 use bench::document::FileError;
-use bench::rig::{BaseUnderTest, Rig};
+use bench::rig::Rig;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -194,10 +194,4 @@ pub fn dialect(name: &str) -> Result<::server::Dialect, UsageError> {
             "no dialect `{name}`, and no {FOLDER}/{name}.toml"
         ))),
     }
-}
-
-/// Whether a rig has an emulated base on it.
-#[must_use]
-pub fn is_emulated(rig: &Rig) -> bool {
-    matches!(rig.base, BaseUnderTest::Emulated { .. })
 }

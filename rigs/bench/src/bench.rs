@@ -494,20 +494,6 @@ impl Bench {
         self.type_command(command)
     }
 
-    /// Makes a call at the base's web interface and gives the JSON of its answer.
-    ///
-    /// # Errors
-    /// When the rig has no web interface, or it does not answer.
-    pub fn web_call(
-        &mut self,
-        method: http::Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value, RigError> {
-        self.web_ready()?;
-        self.send_call(method, path, body)
-    }
-
     /// Gives the instruments back, asks the monitor for its last word and closes the log.
     #[must_use]
     pub fn finish(mut self) -> BenchReport {

@@ -107,23 +107,6 @@ impl<'b> Handset<'b> {
         self.edit(screen, intent)
     }
 
-    /// As [`set_service`](Self::set_service), in an editor that is open already.
-    ///
-    /// # Errors
-    /// When the menu is not as the profile says, or does not take what is typed.
-    pub fn edit_service(&mut self, intent: Intent) -> Result<Screen, RigError> {
-        let screen = self.read_screen()?;
-        if !self
-            .bench
-            .profile()
-            .display
-            .is_editor_of(&screen, intent.service)
-        {
-            return Err(self.lost("the service's editor was expected to be open", &screen));
-        }
-        self.edit(screen, intent)
-    }
-
     /// Switches the handset's own ringer setting, which is no service of the server.
     ///
     /// # Errors

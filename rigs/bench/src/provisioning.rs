@@ -133,11 +133,6 @@ impl ProvisioningFile {
         self.answer = Some((status, body.into()));
     }
 
-    /// Answers with the file again.
-    pub fn answer_with_file(&mut self) {
-        self.answer = None;
-    }
-
     /// The file as the base gets it.
     #[must_use]
     pub fn render(&self) -> String {

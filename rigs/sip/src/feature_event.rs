@@ -24,9 +24,6 @@ pub const PACKAGE: &str = "as-feature-event";
 pub const CONTENT_TYPE: &str = "application/x-as-feature-event+xml";
 /// The namespace of every document (ECMA-323, third edition).
 pub const NAMESPACE: &str = "http://www.ecma-international.org/standards/ecma-323/csta/ed3";
-/// What some servers wrote instead until 2024.
-pub const NAMESPACE_WITHOUT_HYPHEN: &str =
-    "http://www.ecmainternational.org/standards/ecma-323/csta/ed3";
 
 /// The value of `forwardingType`; `None` for a service that forwards nothing.
 #[must_use]
