@@ -1,7 +1,7 @@
 //! Ordinary calls from a handset: feature access codes.
 
 use super::setting;
-use crate::scene::Miss;
+use crate::scene::StepFailure;
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::when;
@@ -12,7 +12,7 @@ async fn dials_code(
     step: &Step,
     name: String,
     wish: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wish = setting(&wish)?;
@@ -24,7 +24,7 @@ async fn dials_code(
                     .map(str::to_owned)
             })?;
             let code = code.ok_or_else(|| {
-                Miss::Rig(format!(
+                StepFailure::Rig(format!(
                     "the server's dialect has no feature access code for {wish}"
                 ))
             })?;
