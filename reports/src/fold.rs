@@ -130,7 +130,7 @@ impl Case {
         Self::with_rules(entry, records, rules)
     }
 
-    /// Folds the records of a case with what the monitor said when it watched.
+    /// Folds the records of a case with what the monitor said while they were made.
     #[must_use]
     pub fn with_rules(entry: &CaseEntry, records: Vec<Record>, rules: Vec<RuleReport>) -> Self {
         let requirements: Vec<RequirementId> = entry

@@ -146,7 +146,7 @@ impl Scene {
         fold::Case::with_rules(entry, log.records().to_vec(), report.rules)
     }
 
-    /// Lets what the base still owes come due, and looks at the resting handsets: rules judge displays at rest. In the wire
+    /// Lets the deadlines of the base pass, and looks at the resting handsets: rules judge displays at rest. In the wire
     /// laboratory, where it takes as long as it says, only after a step that failed.
     fn look_once_more(&self, bench: &mut Bench) {
         let failed = bench.log().records().iter().any(|record| {
@@ -337,7 +337,7 @@ impl Scene {
     }
 }
 
-/// The longest that a base may take for what it owes, and then some.
+/// The longest deadline of a rule, and then some.
 const LAST_LOOK: Duration = Duration::from_secs(12);
 
 /// How long a NOTIFY may take to come before the scenario gives up on it: longer than any retransmission.

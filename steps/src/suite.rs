@@ -22,7 +22,7 @@ use std::vec;
 
 /// Where evidence goes and how a scene is opened.
 pub trait Opener: Send + Sync {
-    /// Opens the scene of a case; called on the thread that the scene will live on. A scene that cannot be opened fails
+    /// Opens the scene of a case; called on the thread that will own the scene. A scene that cannot be opened fails
     /// its first step with the reason.
     fn open(&self, case: &Case, entry: &CaseEntry) -> Scene;
 }
@@ -99,7 +99,7 @@ async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> f
     let copy = entry.clone();
     match world.leave(move |scene| scene.end(&copy, undefined)).await {
         Ok(folded) => folded,
-        Err(miss) => fold::Case::broken(&entry, &miss.to_string()),
+        Err(failure) => fold::Case::broken(&entry, &failure.to_string()),
     }
 }
 

@@ -78,9 +78,9 @@ impl World {
                 Ok(result)
             }
             Err(collapsed) => {
-                let miss = StepFailure::Rig(collapsed.to_string());
+                let failure = StepFailure::Rig(collapsed.to_string());
                 self.collapsed = Some(collapsed);
-                Err(miss)
+                Err(failure)
             }
         }
     }

@@ -371,7 +371,7 @@ async fn colour_can_be_forced_and_forbidden() {
 
     // Only a terminal gets colour by itself, so one is needed to see that NO_COLOR forbids it.
     let program = env!("CARGO_BIN_EXE_lockstep");
-    for (wish, colour) in [("", true), ("1", false)] {
+    for (no_color, colour) in [("", true), ("1", false)] {
         let out = folder.path().join(format!("terminal-{colour}"));
         let words = "run emulated-n870 --lab virtual --quiet --mutant believes_the_200";
         let line = format!(
@@ -382,7 +382,7 @@ async fn colour_can_be_forced_and_forbidden() {
         terminal
             .args(["-qec", &line, "/dev/null"])
             .current_dir(top())
-            .env("NO_COLOR", wish)
+            .env("NO_COLOR", no_color)
             .env("TERM", "xterm")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -398,7 +398,7 @@ async fn colour_can_be_forced_and_forbidden() {
         assert_eq!(
             text.contains("\x1b["),
             colour,
-            "NO_COLOR={wish:?}: {text:?}"
+            "NO_COLOR={no_color:?}: {text:?}"
         );
     }
 }

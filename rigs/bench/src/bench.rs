@@ -1,8 +1,8 @@
 //! The bench: one scenario's laboratory, log, monitor and instruments behind synchronous calls.
 //!
-//! A bench lives on one thread and is driven by the steps of one scenario. Nothing happens between two calls; time passes
+//! A bench stays on one thread and is driven by the steps of one scenario. Nothing happens between two calls; time passes
 //! only inside calls that wait or that work an instrument. Whatever is observed becomes a record, every record goes to
-//! the monitor, and what the monitor finds is recorded behind it.
+//! the monitor, and what the monitor finds is recorded right after it.
 
 mod instruments;
 mod running;
@@ -320,7 +320,7 @@ impl Bench {
         self.power_on()
     }
 
-    /// Asks the base to end in good order and waits for its end.
+    /// Asks the base to shut down cleanly and waits for its end.
     ///
     /// # Errors
     /// When the rig cannot do that.
@@ -363,7 +363,7 @@ impl Bench {
 
     /// Ends all network faults.
     pub fn calm(&mut self) {
-        let text = "the network is in order again".to_owned();
+        let text = "the network works normally again".to_owned();
         self.record(Observation::Fault { text });
         self.lab.calm();
     }

@@ -1,6 +1,6 @@
 //! The handset driver: a user with patience, who looks at the display after each key.
 //!
-//! It walks menus by what the display shows: it looks for an item's text, watches the cursor, reads the labels of the
+//! It walks menus by what the display shows: it looks for an item's text, follows the cursor, reads the labels of the
 //! display keys. It never counts key presses. A menu that is not as the profile says is [`RigError::Menu`], with the
 //! display in words. Each key is recorded before the base gets it; the key that completes a change carries the intent.
 

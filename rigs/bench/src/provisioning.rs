@@ -71,7 +71,7 @@ pub struct ProvisioningFile {
     pub server: SocketAddr,
     /// How SIP travels.
     pub transport: Transport,
-    /// The requested life of a registration, in seconds.
+    /// The requested lifetime of a registration, in seconds.
     pub registration_refresh: u32,
     /// The accounts, one handset each.
     pub accounts: Vec<Account>,

@@ -406,7 +406,7 @@ impl Endpoint {
         self.by_key.get(&key).copied()
     }
 
-    /// Drops a transaction without a word: its copies are no longer sent, its answer becomes a stray.
+    /// Drops a transaction silently: its copies are no longer sent, its answer becomes a stray.
     pub fn forget(&mut self, transaction: TransactionId) {
         let Some(entry) = self.transactions.remove(&transaction) else {
             return;

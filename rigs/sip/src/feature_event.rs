@@ -65,7 +65,7 @@ pub struct Change {
     pub device: Device,
     /// Which service.
     pub service: Service,
-    /// The wish.
+    /// What is asked for.
     pub setting: Setting,
 }
 
@@ -346,7 +346,8 @@ mod tests {
     fn what_a_change_needs_is_named_when_it_is_missing() {
         let error = change("<activateForward>true</activateForward>").expect_err("no type");
         assert_eq!(error.to_string(), "<SetForwarding> has no <forwardingType>");
-        let error = change("<forwardingType>forwardBusy</forwardingType>").expect_err("no wish");
+        let error = change("<forwardingType>forwardBusy</forwardingType>")
+            .expect_err("nothing is asked for");
         assert_eq!(
             error.to_string(),
             "<SetForwarding> has no <activateForward>"

@@ -123,7 +123,7 @@ pub enum Input {
         /// The answer, or why there is none.
         reply: Result<http::Response<Bytes>, HttpFailure>,
     },
-    /// End in good order: give up registrations and subscriptions, then say [`Output::Ended`].
+    /// Shut down cleanly: unsubscribe, de-register, then say [`Output::Ended`].
     Shutdown,
     /// Time has passed. Early or repeated time-outs change nothing. A driver sends one when it starts the node.
     Timeout,

@@ -77,7 +77,7 @@ impl<N: Node> Host<N> {
         self
     }
 
-    /// Runs the node until it ends by itself, or `stop` completes and the node has ended in good order.
+    /// Runs the node until it ends by itself, or `stop` completes and the node has shut down.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()>,

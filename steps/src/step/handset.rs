@@ -18,13 +18,13 @@ async fn user_changes(
     world: &mut World,
     step: &Step,
     name: String,
-    wish: String,
+    wanted: String,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wish = setting(&wish)?;
+            let wanted = setting(&wanted)?;
             scene.mark()?;
-            scene.handset(&name)?.set_service(wish.0)?;
+            scene.handset(&name)?.set_service(wanted.0)?;
             Ok(())
         })
         .await

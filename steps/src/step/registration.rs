@@ -83,7 +83,7 @@ async fn stays_registered(
             let user = scene.person(&name)?.user;
             let end = scene.here()?.at + length;
             loop {
-                let bound = live_binding(scene, &user)?;
+                let bound = lasting_binding(scene, &user)?;
                 let Some(until) = bound else {
                     let at = scene.here()?.at;
                     return Err(StepFailure::Base(format!(
@@ -176,7 +176,7 @@ async fn silent_to_registers(
 fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     loop {
-        if live_binding(scene, &user)?.is_some() {
+        if lasting_binding(scene, &user)?.is_some() {
             return Ok(());
         }
         let now = scene.here()?;
@@ -192,8 +192,8 @@ fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(),
     }
 }
 
-/// When the longest live binding of a user ends.
-fn live_binding(scene: &mut Scene, user: &str) -> Result<Option<Instant>, StepFailure> {
+/// When the binding of a user that lasts longest ends.
+fn lasting_binding(scene: &mut Scene, user: &str) -> Result<Option<Instant>, StepFailure> {
     scene.server(|server, now| {
         server
             .bindings(user)

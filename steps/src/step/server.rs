@@ -1,4 +1,4 @@
-//! The application server's side: the portal, the stored services, the live subscriptions.
+//! The application server's side: the portal, the stored services, the active subscriptions.
 
 use super::{counted, number, seconds, setting};
 use crate::scene::{Scene, StepFailure};

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// How long a base may take from power to a synchronised handset, where a step does not say.
 const STARTS: Duration = Duration::from_secs(60);
 
-/// How long a refresh may be away: the longest life that a scenario grants, and some.
+/// How long a refresh may be away: the longest lifetime that a scenario grants, and some.
 const LONGEST_LIFE: Duration = Duration::from_secs(4000);
 
 #[given(regex = r#"^handset "(\w+)" is synchronised with the server$"#)]
@@ -90,8 +90,8 @@ fn is_synchronised(
             "no NOTIFY for {name} was accepted within {limit} s"
         )));
     }
-    let live = scene.server(|server, _| server.subscriptions(&user).len())?;
-    if live == 0 {
+    let active = scene.server(|server, _| server.subscriptions(&user).len())?;
+    if active == 0 {
         return Err(StepFailure::Base(format!(
             "the server has no subscription of {name}"
         )));
@@ -475,8 +475,9 @@ async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(
             let user = scene.person(&name)?.user;
             let deadline = scene.here()?.at + LONGEST_LIFE;
             loop {
-                let live = scene.server(|server, _| !server.subscriptions(&user).is_empty())?;
-                if live {
+                let is_active =
+                    scene.server(|server, _| !server.subscriptions(&user).is_empty())?;
+                if is_active {
                     break;
                 }
                 let now = scene.here()?;
@@ -522,13 +523,13 @@ async fn lives_on(
                     "{name}'s subscription was over at {at} s"
                 )));
             }
-            let live = scene.server(|server, _| server.subscriptions(&user).len())?;
-            if live == 1 {
+            let active = scene.server(|server, _| server.subscriptions(&user).len())?;
+            if active == 1 {
                 return Ok(());
             }
-            let live = counted(live, "subscription");
+            let active = counted(active, "subscription");
             Err(StepFailure::Base(format!(
-                "the server has {live} of {name} in the end"
+                "the server has {active} of {name} in the end"
             )))
         })
         .await
