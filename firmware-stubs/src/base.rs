@@ -369,6 +369,10 @@ impl Base {
         loop {
             if self.speaks_sip() {
                 match self.user_agent.poll_output() {
+                    UaOutput::CloseFlow(flow) => {
+                        self.outputs.push_back(Output::CloseFlow(flow));
+                        continue;
+                    }
                     UaOutput::Transmit(transmit) => {
                         self.outputs.push_back(Output::Sip(transmit));
                         continue;

@@ -3,14 +3,13 @@
 //! Nothing here was told by the runner: the index says what was planned, the logs say what happened, the monitor is run
 //! over them again, and the verdict follows. So a killed run still has a report, and any report can be written again.
 
-use crate::index::{CaseEntry, RunIndex};
+use crate::index::{CaseEntry, IndexError, RunIndex};
 use evidence::catalogue::RequirementId;
 use evidence::log::Log;
 use evidence::monitor::{Monitor, RuleReport};
 use evidence::record::{Observation, Record};
 use evidence::verdict::{Facts, Outcome, Verdict};
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// A run with everything that its evidence says.
@@ -42,7 +41,7 @@ impl Run {
     ///
     /// # Errors
     /// When the index cannot be read. A log that cannot be read makes its case an error, not the run.
-    pub fn load(folder: &Path) -> io::Result<Self> {
+    pub fn load(folder: &Path) -> Result<Self, IndexError> {
         let index = RunIndex::load(folder)?;
         let cases = index
             .cases
@@ -88,17 +87,18 @@ impl Run {
     pub fn idle(&self) -> Vec<String> {
         let idle = [Verdict::NotApplicable, Verdict::NotRun];
         let executed = |case: &&Case| !idle.contains(&case.outcome.verdict);
-        let met = |of: fn(&CaseEntry) -> &String| -> BTreeSet<&String> {
+        let met = |of: fn(&CaseEntry) -> &str| -> BTreeSet<&str> {
             let done = self.cases.iter().filter(executed);
             done.map(|case| of(&case.entry)).collect()
         };
         let selected = &self.index.selected;
-        let planned = self.cases.iter().map(|case| &case.entry.rig);
-        let rigs: BTreeSet<&String> = selected.rigs.iter().chain(planned).collect();
-        let dialects: BTreeSet<&String> = selected.dialects.iter().collect();
-        let faces: BTreeSet<&String> = selected.faces.iter().collect();
+        let planned = self.cases.iter().map(|case| case.entry.rig.as_str());
+        let rigs = selected.rigs.iter().map(String::as_str);
+        let rigs: BTreeSet<&str> = rigs.chain(planned).collect();
+        let dialects: BTreeSet<&str> = selected.dialects.iter().map(String::as_str).collect();
+        let faces: BTreeSet<&str> = selected.faces.iter().map(String::as_str).collect();
         let parts = [
-            ("on", rigs, met(|entry| &entry.rig)),
+            ("on", rigs, met(|entry| entry.rig.as_str())),
             ("with the dialect", dialects, met(|entry| &entry.dialect)),
             ("by the face", faces, met(|entry| &entry.face)),
         ];
@@ -121,17 +121,13 @@ impl Case {
         if !path.exists() {
             return Self::without_log(entry, Outcome::not_run("it was not started"));
         }
+        // A pipe or a device would be read for ever.
+        if !path.is_file() {
+            return Self::broken(entry, "the evidence is not a file");
+        }
         match Log::load(&path) {
             Ok(log) => Self::fold(entry, log.records().to_vec()),
-            Err(error) => {
-                let reason = format!("the evidence cannot be read: {error}");
-                let outcome = Outcome {
-                    verdict: Verdict::Error,
-                    reasons: vec![reason],
-                    assumed: Vec::new(),
-                };
-                Self::without_log(entry, outcome)
-            }
+            Err(error) => Self::broken(entry, &format!("the evidence cannot be read: {error}")),
         }
     }
 
@@ -147,7 +143,7 @@ impl Case {
         Self::with_rules(entry, records, rules)
     }
 
-    /// Folds the records of a case with what the monitor said when it watched.
+    /// Folds the records of a case with what the monitor said while they were made.
     #[must_use]
     pub fn with_rules(entry: &CaseEntry, records: Vec<Record>, rules: Vec<RuleReport>) -> Self {
         let requirements: Vec<RequirementId> = entry

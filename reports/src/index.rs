@@ -1,9 +1,13 @@
 //! The index of a run: what was planned, with which seed, and where the evidence of each case lies.
 //!
 //! It is written before the first case starts, so that a killed run still knows what it had left to do. Verdicts do not
-//! stand in it: they are folded from the evidence.
+//! stand in it: they are folded from the evidence. It may come from a stranger: what names files is checked when it is read.
 
+use crate::folder;
+use evidence::identifier::Identifier;
+use evidence::record::SCHEMA;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,10 +15,60 @@ use std::path::{Path, PathBuf};
 /// The file's name in a run's folder.
 pub const FILE: &str = "run.json";
 
+/// Why a folder is not a run that this release can read.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// There is no index, or it cannot be read.
+    #[error("cannot read {path}")]
+    Unreadable {
+        /// The index.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not an index, or a name in it cannot name a file.
+    #[error("{path} is not the index of a run")]
+    Malformed {
+        /// The index.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Another release wrote it.
+    #[error(
+        "{path} has schema {found}, and this release of lockstep reads schema {SCHEMA}: run the plan again, or use the \
+         release that wrote it ({release})"
+    )]
+    Schema {
+        /// The index.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The release that wrote it, in its own words.
+        release: String,
+    },
+    /// Two cases would share their files.
+    #[error("{path} lists the case {id} twice")]
+    Twice {
+        /// The index.
+        path: PathBuf,
+        /// The case.
+        id: Identifier,
+    },
+}
+
+/// The part of an index that every schema has.
+#[derive(Deserialize)]
+struct Version {
+    v: u32,
+    #[serde(default)]
+    lockstep: String,
+}
+
 /// What was planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunIndex {
-    /// The schema version.
+    /// The schema version, the one of the evidence.
     pub v: u32,
     /// The run's name, the name of its folder.
     pub run: String,
@@ -51,12 +105,12 @@ pub struct Selected {
 }
 
 /// One case of the plan.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseEntry {
-    /// What names it in this run, fit for a file name.
-    pub id: String,
+    /// What names it, and its files, in this run.
+    pub id: Identifier,
     /// The scenario's identifier.
-    pub scenario_id: String,
+    pub scenario_id: Identifier,
     /// The scenario's name.
     pub scenario: String,
     /// The feature's name.
@@ -70,7 +124,7 @@ pub struct CaseEntry {
     /// The requirements that its tags name.
     pub requirements: Vec<String>,
     /// The rig.
-    pub rig: String,
+    pub rig: Identifier,
     /// How handsets were worked: `console` or `web`.
     #[serde(default)]
     pub face: String,
@@ -102,20 +156,48 @@ impl RunIndex {
     /// Reads the index of the run in this folder.
     ///
     /// # Errors
-    /// When the file is missing or is not an index.
-    pub fn load(folder: &Path) -> io::Result<Self> {
-        let text = fs::read_to_string(folder.join(FILE))?;
-        serde_json::from_str(&text).map_err(io::Error::other)
+    /// When the file is missing, is of another schema or not an index, or names two cases alike.
+    pub fn load(folder: &Path) -> Result<Self, IndexError> {
+        let path = folder.join(FILE);
+        match fs::read_to_string(&path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(source) => Err(IndexError::Unreadable { path, source }),
+        }
     }
 
-    /// Writes the index into this folder: under another name first, so that a reader never sees half of it.
+    fn parse(text: &str, path: PathBuf) -> Result<Self, IndexError> {
+        // The schema first: what stands in another one may look different.
+        let version: Version = match serde_json::from_str(text) {
+            Ok(version) => version,
+            Err(source) => return Err(IndexError::Malformed { path, source }),
+        };
+        if version.v != SCHEMA {
+            let release = version.lockstep.escape_debug().take(40).collect();
+            let found = version.v;
+            return Err(IndexError::Schema {
+                path,
+                found,
+                release,
+            });
+        }
+        let index: Self = match serde_json::from_str(text) {
+            Ok(index) => index,
+            Err(source) => return Err(IndexError::Malformed { path, source }),
+        };
+        let mut seen = BTreeSet::new();
+        let twice = index.cases.iter().find(|case| !seen.insert(&case.id));
+        match twice.map(|case| case.id.clone()) {
+            Some(id) => Err(IndexError::Twice { path, id }),
+            None => Ok(index),
+        }
+    }
+
+    /// Writes the index into this folder.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save(&self, folder: &Path) -> io::Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
-        let draft = folder.join(format!("{FILE}.new"));
-        fs::write(&draft, text)?;
-        fs::rename(draft, folder.join(FILE))
+        folder::write(folder, Path::new(FILE), text.as_bytes())
     }
 }

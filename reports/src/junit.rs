@@ -18,10 +18,13 @@ pub fn write(run: &Run) -> Result<String, quick_junit::SerializeError> {
     let mut suites: BTreeMap<String, TestSuite> = BTreeMap::new();
     for case in &run.cases {
         let entry = &case.entry;
-        let on = [&entry.rig, &entry.face, &entry.dialect, &entry.lab];
-        let on: Vec<&str> = (on.into_iter().map(String::as_str))
-            .filter(|word| !word.is_empty())
-            .collect();
+        let on = [
+            entry.rig.as_str(),
+            entry.face.as_str(),
+            &entry.dialect,
+            &entry.lab,
+        ];
+        let on: Vec<&str> = (on.into_iter()).filter(|word| !word.is_empty()).collect();
         let name = format!("{} [{}]", entry.feature, on.join(" "));
         let name = fit(&name);
         let suite = suites
@@ -37,7 +40,7 @@ pub fn write(run: &Run) -> Result<String, quick_junit::SerializeError> {
 fn test_case(case: &Case) -> TestCase {
     let reasons = &case.outcome.reasons;
     let mut test = TestCase::new(fit(&case.entry.scenario), status(case));
-    test.set_classname(fit(&case.entry.id));
+    test.set_classname(fit(case.entry.id.as_str()));
     test.set_time(lab_time(&case.records));
     if !matches!(case.outcome.verdict, Verdict::Pass) && !reasons.is_empty() {
         test.set_system_out(fit(&reasons.join("\n")));

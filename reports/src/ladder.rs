@@ -1,6 +1,6 @@
 //! The SIP ladder of a case as SVG: who said what to whom, when, and what was lost.
 //!
-//! Two life lines, one arrow a message, time on the left. Steps and faults are bands across; keys and displays are notes
+//! Two vertical lines, one arrow a message, time on the left. Steps and faults are bands across; keys and displays are notes
 //! beside the base; the requirements whose findings cite a row stand on the right. A retransmission is the same bytes
 //! again and drawn dashed; a lost message ends in a cross. An arrow links to the message's text where the page has it.
 

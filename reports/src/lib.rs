@@ -5,6 +5,7 @@
 
 pub mod console;
 pub mod fold;
+mod folder;
 pub mod html;
 pub mod index;
 pub mod junit;
@@ -13,7 +14,6 @@ mod view;
 
 use evidence::capture;
 use fold::Run;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Why a report was not written.
@@ -61,9 +61,9 @@ pub fn write_all(run: &Run) -> Vec<ReportError> {
         }
     }
     let junit = junit::write(run).map_err(ReportError::from);
-    let junit = junit.and_then(|text| write(&run.folder.join("junit.xml"), text.as_bytes()));
+    let junit = junit.and_then(|text| write(run, Path::new("junit.xml"), text.as_bytes()));
     let html = html::write(run).map_err(ReportError::from);
-    let html = html.and_then(|text| write(&run.folder.join("report.html"), text.as_bytes()));
+    let html = html.and_then(|text| write(run, Path::new("report.html"), text.as_bytes()));
     errors.extend([junit, html].into_iter().filter_map(Result::err));
     errors
 }
@@ -73,19 +73,15 @@ fn write_capture(run: &Run, case: &fold::Case) -> Result<(), ReportError> {
         return Ok(());
     }
     let bytes = capture::to_pcapng(&case.records).map_err(|source| ReportError::Capture {
-        case: case.entry.id.clone(),
+        case: case.entry.id.to_string(),
         source,
     })?;
-    write(&run.folder.join(case.entry.capture()), &bytes)
+    write(run, &case.entry.capture(), &bytes)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    let done = path
-        .parent()
-        .map_or(Ok(()), fs::create_dir_all)
-        .and_then(|()| fs::write(path, bytes));
-    done.map_err(|source| ReportError::Write {
-        path: path.to_owned(),
+fn write(run: &Run, place: &Path, bytes: &[u8]) -> Result<(), ReportError> {
+    folder::write(&run.folder, place, bytes).map_err(|source| ReportError::Write {
+        path: run.folder.join(place),
         source,
     })
 }

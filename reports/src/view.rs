@@ -94,10 +94,10 @@ impl RunView {
         for case in &run.cases {
             *counts.entry(case.outcome.verdict).or_default() += 1;
         }
-        let every = |of: fn(&CaseEntry) -> &String| -> Vec<String> {
+        let every = |of: fn(&CaseEntry) -> &str| -> Vec<String> {
             let all = run.cases.iter().map(|case| of(&case.entry));
-            let distinct: BTreeSet<&String> = all.filter(|name| !name.is_empty()).collect();
-            distinct.into_iter().cloned().collect()
+            let distinct: BTreeSet<&str> = all.filter(|name| !name.is_empty()).collect();
+            distinct.into_iter().map(str::to_owned).collect()
         };
         let mut order: Vec<(usize, &Case)> = run.cases.iter().enumerate().collect();
         order.sort_by_key(|(_, case)| Reverse(case.outcome.verdict));
@@ -111,7 +111,7 @@ impl RunView {
                 verdict: run.verdict(),
                 started: utc(run.index.started),
                 seed: run.index.seed,
-                rigs: every(|entry| &entry.rig),
+                rigs: every(|entry| entry.rig.as_str()),
                 dialects: every(|entry| &entry.dialect),
                 faces: every(|entry| &entry.face),
                 plan: run.index.selected.plan.clone(),
@@ -152,7 +152,7 @@ fn finding_rows(run: &Run) -> Vec<FindingRow> {
             requirement: finding.requirement.to_string(),
             clause: clause(finding.requirement.as_str()).0,
             text: finding.text.clone(),
-            case: case.entry.id.clone(),
+            case: case.entry.id.to_string(),
             scenario: case.entry.scenario.clone(),
         })
         .collect()
@@ -208,7 +208,7 @@ fn requirement_row(run: &Run, id: &str, verdict: Verdict) -> RequirementRow {
         failed: reports
             .iter()
             .filter(|(_, rule)| !rule.findings.is_empty())
-            .map(|(case, _)| case.entry.id.clone())
+            .map(|(case, _)| case.entry.id.to_string())
             .collect(),
         text,
         clause,

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use evidence::identifier::Identifier;
 use evidence::log::Log;
 use evidence::record::{Observation, Record, SCHEMA, StepOutcome, StepPhase};
 use evidence::verdict::Verdict;
@@ -12,10 +13,19 @@ use std::path::{Path, PathBuf};
 
 fn entry(id: &str) -> CaseEntry {
     CaseEntry {
-        id: id.to_owned(),
-        rig: "emulated-n870".to_owned(),
+        id: Identifier::new(id).unwrap(),
+        scenario_id: Identifier::new("ID-A-001").unwrap(),
+        scenario: String::new(),
+        feature: String::new(),
+        file: String::new(),
+        line: 1,
+        tags: Vec::new(),
+        requirements: Vec::new(),
+        rig: Identifier::new("emulated-n870").unwrap(),
+        face: "console".to_owned(),
+        dialect: "broadsoft".to_owned(),
         lab: "virtual".to_owned(),
-        ..CaseEntry::default()
+        not_applicable: None,
     }
 }
 
@@ -184,6 +194,7 @@ fn a_log_that_nobody_can_read_is_an_error_of_its_case_only() {
     log_text(folder.path(), "good");
     fs::write(&path, "{\"v\":1,\n{}\n").unwrap();
     let index = RunIndex {
+        v: SCHEMA,
         cases: vec![entry("bad"), entry("good")],
         ..RunIndex::default()
     };

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use evidence::identifier::Identifier;
 use evidence::monitor::{Finding, Judgement, RuleReport};
 use evidence::record::{
     ClaimStatus, Direction, Fate, KeyEffect, Observation, Parsed, Record, SCHEMA, Screen, Sip,
@@ -98,16 +99,18 @@ fn hostile_run(evil: &str) -> Run {
     };
     let records: Vec<Record> = (1..).zip(observations(evil)).map(record).collect();
     let text = || evil.to_owned();
+    // What names files is checked when it enters: it cannot be evil.
+    let name = |good: &str| Identifier::new(good).unwrap();
     let entry = CaseEntry {
-        id: text(),
-        scenario_id: text(),
+        id: name("ID-A-001.1@emulated-virtual"),
+        scenario_id: name("ID-A-001.1"),
         scenario: text(),
         feature: text(),
         file: text(),
         line: 1,
         tags: vec![text()],
         requirements: vec![text()],
-        rig: text(),
+        rig: name("emulated"),
         face: text(),
         dialect: text(),
         lab: text(),

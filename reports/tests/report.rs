@@ -76,7 +76,7 @@ fn the_console_says_what_did_not_pass_and_where() {
         console
             .ended(&Ended {
                 verdict: case.outcome.verdict,
-                id: &case.entry.id,
+                id: case.entry.id.as_str(),
                 scenario: &case.entry.scenario,
                 place: &place,
                 reasons: &case.outcome.reasons,

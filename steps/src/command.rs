@@ -14,7 +14,7 @@ use crate::spelling;
 use ::server::Dialect;
 use bench::document::FileError;
 use bench::name;
-use bench::rig::{BaseUnderTest, HandsetFace, Rig};
+use bench::rig::{HandsetFace, Rig};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,9 @@ pub enum UsageError {
     /// The emulated base's model or mutant file is wrong.
     #[error(transparent)]
     Model(#[from] firmware_stubs::ModelError),
+    /// The folder of a run cannot be read.
+    #[error(transparent)]
+    Run(#[from] reports::index::IndexError),
     /// The features cannot be planned.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -253,10 +256,4 @@ pub fn dialect(name: &str) -> Result<Dialect, UsageError> {
             "no dialect `{name}`, and no {DIALECTS}/{name}.toml"
         ))),
     }
-}
-
-/// Whether a rig has an emulated base on it.
-#[must_use]
-pub fn is_emulated(rig: &Rig) -> bool {
-    matches!(rig.base, BaseUnderTest::Emulated { .. })
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 /// Why a step did not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Miss {
+pub enum StepFailure {
     /// The base is wrong.
     #[error("{0}")]
     Base(String),
@@ -30,7 +30,7 @@ pub enum Miss {
     Rig(String),
 }
 
-impl From<RigError> for Miss {
+impl From<RigError> for StepFailure {
     fn from(error: RigError) -> Self {
         match error {
             // A menu that is not as the profile says may be the base's fault or the profile's: nobody can tell.
@@ -98,8 +98,8 @@ impl Scene {
         &mut self,
         phase: StepPhase,
         text: &str,
-        body: impl FnOnce(&mut Self) -> Result<(), Miss>,
-    ) -> Result<(), Miss> {
+        body: impl FnOnce(&mut Self) -> Result<(), StepFailure>,
+    ) -> Result<(), StepFailure> {
         self.bench()?.step_began(phase, text);
         let result = body(self);
         let (outcome, reason) = outcome_of(&result);
@@ -132,7 +132,7 @@ impl Scene {
         let mut log = report.log;
         let at = log.records().last().map_or(0, |record| record.at);
         if let Some(error) = report.rig_error {
-            let (outcome, reason) = outcome_of(&Err(Miss::from(error)));
+            let (outcome, reason) = outcome_of(&Err(StepFailure::from(error)));
             log.append(Stamp::at(at), step_record("(bench)", outcome, reason));
         }
         if report.lagged {
@@ -146,7 +146,7 @@ impl Scene {
         fold::Case::with_rules(entry, log.records().to_vec(), report.rules)
     }
 
-    /// Lets what the base still owes come due, and looks at the resting handsets: rules judge displays at rest. In the wire
+    /// Lets the deadlines of the base pass, and looks at the resting handsets: rules judge displays at rest. In the wire
     /// laboratory, where it takes as long as it says, only after a step that failed.
     fn look_once_more(&self, bench: &mut Bench) {
         let failed = bench.log().records().iter().any(|record| {
@@ -173,17 +173,17 @@ impl Scene {
     ///
     /// # Errors
     /// When it could not be opened.
-    pub fn bench(&mut self) -> Result<&mut Bench, Miss> {
+    pub fn bench(&mut self) -> Result<&mut Bench, StepFailure> {
         self.bench
             .as_deref_mut()
-            .map_err(|reason| Miss::Rig(reason.clone()))
+            .map_err(|reason| StepFailure::Rig(reason.clone()))
     }
 
     /// Somebody by the name that the features use.
     ///
     /// # Errors
     /// When the rig has no handset for them.
-    pub fn person(&mut self, name: &str) -> Result<Account, Miss> {
+    pub fn person(&mut self, name: &str) -> Result<Account, StepFailure> {
         Ok(self.bench()?.account(name)?.clone())
     }
 
@@ -191,7 +191,7 @@ impl Scene {
     ///
     /// # Errors
     /// When the rig has no handset for them.
-    pub fn handset(&mut self, name: &str) -> Result<Handset<'_>, Miss> {
+    pub fn handset(&mut self, name: &str) -> Result<Handset<'_>, StepFailure> {
         Ok(Handset::new(self.bench()?.face(name)?))
     }
 
@@ -202,7 +202,7 @@ impl Scene {
     pub fn server<R>(
         &mut self,
         verb: impl FnOnce(&mut AppServer, Instant) -> R,
-    ) -> Result<R, Miss> {
+    ) -> Result<R, StepFailure> {
         Ok(self.bench()?.server(verb))
     }
 
@@ -210,7 +210,7 @@ impl Scene {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn power_on(&mut self) -> Result<(), Miss> {
+    pub fn power_on(&mut self) -> Result<(), StepFailure> {
         if !self.powered {
             self.start = self.mark()?;
             self.bench()?.power_on()?;
@@ -223,7 +223,7 @@ impl Scene {
     ///
     /// # Errors
     /// When the rig cannot do that.
-    pub fn power_off(&mut self) -> Result<(), Miss> {
+    pub fn power_off(&mut self) -> Result<(), StepFailure> {
         self.powered = false;
         Ok(self.bench()?.power_off()?)
     }
@@ -232,7 +232,7 @@ impl Scene {
     ///
     /// # Errors
     /// When there is no bench.
-    pub fn load_fault(&mut self, words: &str, fault: Fault) -> Result<(), Miss> {
+    pub fn load_fault(&mut self, words: &str, fault: Fault) -> Result<(), StepFailure> {
         self.bench()?.fault(words);
         self.server(|server, _| server.load_fault(fault))?;
         Ok(())
@@ -242,7 +242,7 @@ impl Scene {
     ///
     /// # Errors
     /// When there is no bench.
-    pub fn mark(&mut self) -> Result<Mark, Miss> {
+    pub fn mark(&mut self) -> Result<Mark, StepFailure> {
         self.stimulus = self.here()?;
         Ok(self.stimulus)
     }
@@ -251,7 +251,7 @@ impl Scene {
     ///
     /// # Errors
     /// When there is no bench.
-    pub fn here(&mut self) -> Result<Mark, Miss> {
+    pub fn here(&mut self) -> Result<Mark, StepFailure> {
         let bench = self.bench()?;
         Ok(Mark {
             seq: bench.last_seq(),
@@ -269,7 +269,7 @@ impl Scene {
         mark: Mark,
         limit: Duration,
         condition: impl FnMut(&Record) -> bool,
-    ) -> Result<Option<Mark>, Miss> {
+    ) -> Result<Option<Mark>, StepFailure> {
         let deadline = mark.at + limit;
         let bench = self.bench()?;
         let left = deadline.since(bench.now());
@@ -286,7 +286,7 @@ impl Scene {
     ///
     /// # Errors
     /// When the rig breaks.
-    pub fn run_until(&mut self, mark: Mark, length: Duration) -> Result<&[Record], Miss> {
+    pub fn run_until(&mut self, mark: Mark, length: Duration) -> Result<&[Record], StepFailure> {
         let bench = self.bench()?;
         let left = (mark.at + length).since(bench.now());
         bench.run_for(left)?;
@@ -298,7 +298,7 @@ impl Scene {
     ///
     /// # Errors
     /// When none comes: that alone says nothing about the base.
-    pub fn notify_for(&mut self, name: &str) -> Result<Mark, Miss> {
+    pub fn notify_for(&mut self, name: &str) -> Result<Mark, StepFailure> {
         let user = self.person(name)?.user;
         let mark = self.stimulus;
         let found = self.await_record(mark, NOTIFY_COMES, |record| {
@@ -306,7 +306,7 @@ impl Scene {
         })?;
         found.ok_or_else(|| {
             let limit = NOTIFY_COMES.as_secs();
-            Miss::Undecided(format!(
+            StepFailure::Undecided(format!(
                 "no NOTIFY for {name} reached the base within {limit} s"
             ))
         })
@@ -321,7 +321,7 @@ impl Scene {
         name: &str,
         wanted: &Setting,
         deadline: Instant,
-    ) -> Result<(), Miss> {
+    ) -> Result<(), StepFailure> {
         self.handset(name)?.go_idle()?;
         let profile = self.bench()?.shared_profile();
         let left = deadline.since(self.bench()?.now());
@@ -331,24 +331,24 @@ impl Scene {
         }
         let shown = self.handset(name)?.read_screen()?;
         let shown = sight::words(&shown);
-        Err(Miss::Base(format!(
+        Err(StepFailure::Base(format!(
             "{name}'s idle screen shows {shown}, which is not {wanted}"
         )))
     }
 }
 
-/// The longest that a base may take for what it owes, and then some.
+/// The longest deadline of a rule, and then some.
 const LAST_LOOK: Duration = Duration::from_secs(12);
 
 /// How long a NOTIFY may take to come before the scenario gives up on it: longer than any retransmission.
 const NOTIFY_COMES: Duration = Duration::from_secs(40);
 
-fn outcome_of(result: &Result<(), Miss>) -> (StepOutcome, String) {
+fn outcome_of(result: &Result<(), StepFailure>) -> (StepOutcome, String) {
     let outcome = match result {
         Ok(()) => return (StepOutcome::Pass, String::new()),
-        Err(Miss::Base(_)) => StepOutcome::Fail,
-        Err(Miss::Undecided(_)) => StepOutcome::Inconclusive,
-        Err(Miss::Rig(_)) => StepOutcome::Error,
+        Err(StepFailure::Base(_)) => StepOutcome::Fail,
+        Err(StepFailure::Undecided(_)) => StepOutcome::Inconclusive,
+        Err(StepFailure::Rig(_)) => StepOutcome::Error,
     };
     (
         outcome,

@@ -1,7 +1,7 @@
 //! The thread that a scenario runs on.
 //!
 //! Cucumber's whole suite is one future that cannot leave its thread, so a step that blocked would stop every other
-//! scenario. A scenario's bench therefore lives on a thread of its own; a step sends it a piece of work and awaits the
+//! scenario. A scenario's bench therefore has a thread of its own; a step sends it a piece of work and awaits the
 //! answer. A panic on that thread is the rig's fault and ends the case with an error.
 
 use futures::channel::oneshot;

@@ -13,27 +13,27 @@ mod registration;
 mod server;
 mod subscription;
 
-use crate::scene::Miss;
+use crate::scene::StepFailure;
 use std::time::Duration;
 
 /// Makes sure that the step functions are linked into whatever uses this crate.
 pub const fn link() {}
 
-fn seconds(text: &str) -> Result<Duration, Miss> {
+fn seconds(text: &str) -> Result<Duration, StepFailure> {
     let number = text
         .parse()
-        .map_err(|_| Miss::Rig(format!("`{text}` is not a number of seconds")))?;
+        .map_err(|_| StepFailure::Rig(format!("`{text}` is not a number of seconds")))?;
     Ok(Duration::from_secs(number))
 }
 
-fn number<N: std::str::FromStr>(text: &str) -> Result<N, Miss> {
+fn number<N: std::str::FromStr>(text: &str) -> Result<N, StepFailure> {
     text.parse()
-        .map_err(|_| Miss::Rig(format!("`{text}` is not a number")))
+        .map_err(|_| StepFailure::Rig(format!("`{text}` is not a number")))
 }
 
-fn setting(text: &str) -> Result<crate::vocabulary::Setting, Miss> {
+fn setting(text: &str) -> Result<crate::vocabulary::Setting, StepFailure> {
     text.parse()
-        .map_err(|error: crate::vocabulary::NotASetting| Miss::Rig(error.to_string()))
+        .map_err(|error: crate::vocabulary::NotASetting| StepFailure::Rig(error.to_string()))
 }
 
 /// A count with its noun, `1 SUBSCRIBE`, `2 SUBSCRIBEs`.

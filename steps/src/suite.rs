@@ -11,6 +11,7 @@ use crate::world::World;
 use bench::rig::LabKind;
 use cucumber::event::ScenarioFinished;
 use cucumber::{World as _, cli, gherkin, parser, writer};
+use evidence::identifier::Identifier;
 use futures::stream;
 use reports::fold;
 use reports::index::CaseEntry;
@@ -21,7 +22,7 @@ use std::vec;
 
 /// Where evidence goes and how a scene is opened.
 pub trait Opener: Send + Sync {
-    /// Opens the scene of a case; called on the thread that the scene will live on. A scene that cannot be opened fails
+    /// Opens the scene of a case; called on the thread that will own the scene. A scene that cannot be opened fails
     /// its first step with the reason.
     fn open(&self, case: &Case, entry: &CaseEntry) -> Scene;
 }
@@ -98,7 +99,7 @@ async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> f
     let copy = entry.clone();
     match world.leave(move |scene| scene.end(&copy, undefined)).await {
         Ok(folded) => folded,
-        Err(miss) => fold::Case::broken(&entry, &miss.to_string()),
+        Err(failure) => fold::Case::broken(&entry, &failure.to_string()),
     }
 }
 
@@ -106,16 +107,18 @@ async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> f
 #[must_use]
 pub fn entry_of(case: &Case) -> CaseEntry {
     let (scenario, on) = (&case.scenario, &case.configuration);
+    let checked =
+        |text: &str| Identifier::new(text).expect("its parts were checked when they were read");
     CaseEntry {
-        id: case.id.clone(),
-        scenario_id: scenario.id.clone(),
+        id: checked(&case.id),
+        scenario_id: checked(&scenario.id),
         scenario: scenario.name.clone(),
         feature: scenario.feature.name.clone(),
         file: scenario.path.display().to_string(),
         line: scenario.line,
         tags: scenario.facts.tags.clone(),
         requirements: scenario.facts.requirements.clone(),
-        rig: on.rig.name.clone(),
+        rig: checked(&on.rig.name),
         face: on.face.to_string(),
         dialect: on.dialect.clone(),
         lab: case.lab.to_string(),

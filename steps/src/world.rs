@@ -2,7 +2,7 @@
 //!
 //! The verdict on a step is in the evidence before the step returns; what cucumber hears is only whether to go on.
 
-use crate::scene::{Miss, Scene};
+use crate::scene::{Scene, StepFailure};
 use crate::stage::{Collapsed, Stage};
 use cucumber::gherkin::{self, StepType};
 use evidence::record::StepPhase;
@@ -36,8 +36,8 @@ impl World {
     pub async fn perform(
         &mut self,
         step: &gherkin::Step,
-        body: impl FnOnce(&mut Scene) -> Result<(), Miss> + Send + 'static,
-    ) -> Result<(), Miss> {
+        body: impl FnOnce(&mut Scene) -> Result<(), StepFailure> + Send + 'static,
+    ) -> Result<(), StepFailure> {
         let text = format!("{} {}", step.keyword.trim(), step.value);
         let phase = match step.ty {
             StepType::Given => StepPhase::Given,
@@ -55,7 +55,7 @@ impl World {
     pub async fn leave<R: Send + 'static>(
         &mut self,
         last: impl FnOnce(&mut Scene) -> R + Send + 'static,
-    ) -> Result<R, Miss> {
+    ) -> Result<R, StepFailure> {
         let result = self.on_stage(last).await;
         self.stage = None;
         result
@@ -64,13 +64,13 @@ impl World {
     async fn on_stage<R: Send + 'static>(
         &mut self,
         job: impl FnOnce(&mut Scene) -> R + Send + 'static,
-    ) -> Result<R, Miss> {
+    ) -> Result<R, StepFailure> {
         let Some(stage) = self.stage.take() else {
             let words = self
                 .collapsed
                 .as_ref()
                 .map_or_else(|| "no stage".to_owned(), ToString::to_string);
-            return Err(Miss::Rig(words));
+            return Err(StepFailure::Rig(words));
         };
         match stage.call(job).await {
             Ok((stage, result)) => {
@@ -78,9 +78,9 @@ impl World {
                 Ok(result)
             }
             Err(collapsed) => {
-                let miss = Miss::Rig(collapsed.to_string());
+                let failure = StepFailure::Rig(collapsed.to_string());
                 self.collapsed = Some(collapsed);
-                Err(miss)
+                Err(failure)
             }
         }
     }

@@ -8,14 +8,16 @@
 
 mod program;
 
+use evidence::record::SCHEMA;
 use evidence::verdict::Verdict;
 use program::{exit_code, lockstep, soon, top};
 use reports::fold::Run;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -439,6 +441,52 @@ async fn a_dialect_with_which_nothing_was_executed_is_no_pass() {
 }
 
 #[tokio::test]
+async fn a_run_of_a_stranger_is_refused_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    fs::create_dir_all(run.join("evidence")).unwrap();
+    let good = json!({
+        "id": "a", "scenario_id": "a", "scenario": "s", "feature": "f", "file": "f", "line": 1, "tags": [],
+        "requirements": [], "rig": "r", "lab": "virtual",
+    });
+    let with = |key: &str, value: &str| {
+        let mut case = good.clone();
+        case[key] = json!(value);
+        case
+    };
+    let index = |v: u32, cases: Vec<Value>| json!({"v": v, "run": "r", "lockstep": "0.0.9", "seed": 1, "started": 1, "cases": cases});
+    let long = "x".repeat(300);
+    let names = ["../x", "/etc/x", "a/b", "", &long, "a\0b"];
+    let mut rows: Vec<(Value, &str)> = names
+        .iter()
+        .map(|name| (index(SCHEMA, vec![with("id", name)]), "cannot name a file"))
+        .collect();
+    rows.push((index(SCHEMA, vec![good.clone(), good.clone()]), "twice"));
+    rows.push((
+        index(SCHEMA - 1, vec![]),
+        "or use the release that wrote it (0.0.9)",
+    ));
+    for (index, words) in rows {
+        fs::write(run.join("run.json"), index.to_string()).unwrap();
+        let named = run.join("run.json");
+        refuses(
+            &["report", run.to_str().unwrap()],
+            &[named.to_str().unwrap(), words],
+        )
+        .await;
+        let names = |folder: &Path| -> BTreeSet<OsString> {
+            let entries = fs::read_dir(folder).unwrap();
+            entries.map(|entry| entry.unwrap().file_name()).collect()
+        };
+        assert_eq!(names(folder.path()), BTreeSet::from(["run".into()]));
+        assert_eq!(
+            names(&run),
+            BTreeSet::from(["evidence".into(), "run.json".into()])
+        );
+    }
+}
+
+#[tokio::test]
 async fn colour_can_be_forced_and_forbidden() {
     let folder = tempfile::tempdir().unwrap();
     let only = [
@@ -456,7 +504,7 @@ async fn colour_can_be_forced_and_forbidden() {
 
     // Only a terminal gets colour by itself, so one is needed to see that NO_COLOR forbids it.
     let program = env!("CARGO_BIN_EXE_lockstep");
-    for (wish, colour) in [("", true), ("1", false)] {
+    for (no_color, colour) in [("", true), ("1", false)] {
         let out = folder.path().join(format!("terminal-{colour}"));
         let words =
             "run emulated-n870 --face console --lab virtual --quiet --mutant believes_the_200";
@@ -468,7 +516,7 @@ async fn colour_can_be_forced_and_forbidden() {
         terminal
             .args(["-qec", &line, "/dev/null"])
             .current_dir(top())
-            .env("NO_COLOR", wish)
+            .env("NO_COLOR", no_color)
             .env("TERM", "xterm")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -484,7 +532,7 @@ async fn colour_can_be_forced_and_forbidden() {
         assert_eq!(
             text.contains("\x1b["),
             colour,
-            "NO_COLOR={wish:?}: {text:?}"
+            "NO_COLOR={no_color:?}: {text:?}"
         );
     }
 }

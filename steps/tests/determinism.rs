@@ -24,7 +24,7 @@ fn evidence(cases: &[Case]) -> Vec<(String, Vec<u8>)> {
     };
     cases
         .iter()
-        .map(|case| (case.entry.id.clone(), lines(case)))
+        .map(|case| (case.entry.id.to_string(), lines(case)))
         .collect()
 }
 

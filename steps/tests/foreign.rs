@@ -201,11 +201,11 @@ async fn the_control_interface_changes_services_and_refuses_nonsense() {
     let control = server.address("control");
     let path = XSI_DND.replace("DoNotDisturb", "CallForwardingNoAnswer");
     let root = "CallForwardingNoAnswer";
-    let wish = format!(
+    let document = format!(
         "<{root} xmlns=\"http://schema.broadsoft.com/xsi\"><active>true</active>\
          <forwardToPhoneNumber>2424</forwardToPhoneNumber><numberOfRings>4</numberOfRings></{root}>"
     );
-    assert_eq!(http(control, "PUT", &path, &wish).await.0, 200);
+    assert_eq!(http(control, "PUT", &path, &document).await.0, 200);
     let (status, document) = http(control, "GET", &path, "").await;
     assert_eq!(status, 200);
     for part in [">true<", ">2424<", ">4<"] {
@@ -325,7 +325,7 @@ async fn the_base_works_with_a_foreign_server() {
         .says("\"lines\":[\"Anna\",\"Do Not Disturb\"]")
         .await;
 
-    // Ending in good order, the base takes back what it asked of the server.
+    // Shutting down cleanly, the base unsubscribes and de-registers.
     base.terminate();
     assert_eq!(exit_code(&mut base.child).await, Some(0));
     foreign.succeeds().await;

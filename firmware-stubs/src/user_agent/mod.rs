@@ -58,6 +58,8 @@ pub struct UaConfig {
 /// What a user agent wants.
 #[derive(Clone, Debug)]
 pub enum UaOutput {
+    /// Close the connection of this SIP stream.
+    CloseFlow(Flow),
     /// Put these bytes on a SIP flow.
     Transmit(Transmit),
     /// Something that its owner should know.
@@ -294,6 +296,9 @@ impl UserAgent {
     fn settle(&mut self, now: Instant) {
         loop {
             match self.shared.endpoint.poll_output() {
+                Output::CloseFlow(flow) => {
+                    self.shared.outputs.push_back(UaOutput::CloseFlow(flow));
+                }
                 Output::Transmit(transmit) => match &mut self.interceptor {
                     Some(interceptor) => interceptor.handle_send(now, transmit),
                     None => self.shared.outputs.push_back(UaOutput::Transmit(transmit)),

@@ -223,6 +223,7 @@ impl Pair {
                     }
                     self.told.push(indication);
                 }
+                UaOutput::CloseFlow(flow) => panic!("{flow:?} is to be closed"),
                 UaOutput::Timeout(deadline) => {
                     self.base_deadline = deadline;
                     break;

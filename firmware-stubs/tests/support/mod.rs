@@ -78,6 +78,8 @@ impl Table {
                 }
                 Output::Resolve(question) => panic!("nobody resolves {question:?}"),
                 Output::Ended => self.ended = true,
+                // Whoever reads the outputs here decides what becomes of a stream.
+                Output::CloseFlow(_) => {}
                 Output::Event(text) => self.events.push(text),
                 Output::Http { exchange, request } => {
                     self.fetched.push((self.now, request.uri().to_string()));

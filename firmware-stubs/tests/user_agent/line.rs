@@ -86,6 +86,7 @@ impl Line {
     pub(crate) fn drain(&mut self) {
         loop {
             match self.agent.poll_output() {
+                UaOutput::CloseFlow(flow) => panic!("{flow:?} is to be closed"),
                 UaOutput::Transmit(transmit) => self.sent.push_back(Sent {
                     message: Message::parse(transmit.bytes).expect("a base sends SIP"),
                     reason: transmit.reason,

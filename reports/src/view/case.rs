@@ -120,7 +120,7 @@ impl CaseView {
         };
         let reasons = reasons.filter(|reason| !is_told(reason)).cloned().collect();
         Self {
-            id: entry.id.clone(),
+            id: entry.id.to_string(),
             verdict: case.outcome.verdict,
             search: format!(
                 "{} {} {} {} {} {} {}",
@@ -133,11 +133,11 @@ impl CaseView {
                 entry.requirements.join(" ")
             ),
             scenario: entry.scenario.clone(),
-            scenario_id: entry.scenario_id.clone(),
+            scenario_id: entry.scenario_id.to_string(),
             feature: entry.feature.clone(),
             file: entry.file.clone(),
             line: entry.line,
-            rig: entry.rig.clone(),
+            rig: entry.rig.to_string(),
             face: entry.face.clone(),
             dialect: entry.dialect.clone(),
             lab: entry.lab.clone(),

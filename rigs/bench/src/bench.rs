@@ -5,7 +5,7 @@
 //!
 //! A bench lives on one thread and is driven by the steps of one scenario. Nothing happens between two calls; time passes
 //! only inside calls that wait or that work an instrument. Whatever is observed becomes a record, every record goes to
-//! the monitor, and what the monitor finds is recorded behind it.
+//! the monitor, and what the monitor finds is recorded right after it.
 
 mod instruments;
 mod power;
@@ -24,7 +24,6 @@ use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
-use serde_json::Value;
 use server::{AppServer, UserConfig};
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
@@ -483,21 +482,6 @@ impl Bench {
     pub fn console_command(&mut self, unit: &Unit, command: &str) -> Result<Vec<String>, RigError> {
         let place = self.place_of(unit)?;
         self.type_command(place, command)
-    }
-
-    /// Makes a call at the web interface of a unit and gives the JSON of its answer.
-    ///
-    /// # Errors
-    /// When the unit has no web interface, or it does not answer.
-    pub fn web_call(
-        &mut self,
-        unit: &Unit,
-        method: http::Method,
-        path: &str,
-        body: Option<Value>,
-    ) -> Result<Value, RigError> {
-        let place = self.place_of(unit)?;
-        self.send_call(place, method, path, body)
     }
 
     /// Gives the instruments back, asks the monitor for its last word and closes the log.

@@ -1,6 +1,6 @@
 //! The handset driver: a user with patience, who looks at the display after each key.
 //!
-//! It walks menus by what the display shows: it looks for an item's text, watches the cursor, reads the labels of the
+//! It walks menus by what the display shows: it looks for an item's text, follows the cursor, reads the labels of the
 //! display keys. It never counts key presses. A menu that is not as the profile says is [`RigError::Menu`], with the
 //! display in words. The key that completes a change carries the intent. Whether keys go over a serial line, a web
 //! interface or a person's fingers is the business of its [`Face`].
@@ -106,18 +106,6 @@ impl<'b> Handset<'b> {
     /// When the menu is not as the profile says, or does not take what is typed.
     pub fn set_service(&mut self, intent: Intent) -> Result<Screen, RigError> {
         let screen = self.open_service_menu(intent.service)?;
-        self.edit(screen, intent)
-    }
-
-    /// As [`set_service`](Self::set_service), in an editor that is open already.
-    ///
-    /// # Errors
-    /// When the menu is not as the profile says, or does not take what is typed.
-    pub fn edit_service(&mut self, intent: Intent) -> Result<Screen, RigError> {
-        let screen = self.read_screen()?;
-        if !self.profile.display.is_editor_of(&screen, intent.service) {
-            return Err(self.lost("the service's editor was expected to be open", &screen));
-        }
         self.edit(screen, intent)
     }
 

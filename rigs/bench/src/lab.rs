@@ -20,7 +20,7 @@ use crate::error::RigError;
 use bytes::Bytes;
 use evidence::record::Sip;
 use server::AppServer;
-use sip::node::{ExchangeId, HttpFailure};
+use sip::node::{ExchangeId, Flow, HttpFailure};
 use sip::time::Instant;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -164,6 +164,8 @@ pub enum Indication {
         /// What it asks for; the URI's path counts.
         request: http::Request<Bytes>,
     },
+    /// Something worth recording that is none of the others.
+    Note(String),
     /// The unit has ended, whether asked to or not.
     BaseEnded,
     /// The rig cannot go on.
@@ -187,3 +189,13 @@ pub struct BaseSpec {
 
 /// The longest time that the steps of one scenario may plausibly ask for at once; a longer wait is a slip of the pen.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What is recorded when a party closes a stream because it cannot tell any more where a message begins.
+fn framing_lost(party: &str, flow: Flow) -> Indication {
+    let Flow {
+        transport, remote, ..
+    } = flow;
+    Indication::Note(format!(
+        "{party} closed the {transport} connection with {remote}: its framing is lost"
+    ))
+}

@@ -71,7 +71,7 @@ pub struct ProvisioningFile {
     pub server: SocketAddr,
     /// How SIP travels.
     pub transport: Transport,
-    /// The requested life of a registration, in seconds.
+    /// The requested lifetime of a registration, in seconds.
     pub registration_refresh: u32,
     /// The accounts, one handset each.
     pub accounts: Vec<Account>,
@@ -131,11 +131,6 @@ impl ProvisioningFile {
     /// Answers every fetch with this instead of the file.
     pub fn answer_with(&mut self, status: u16, body: impl Into<Bytes>) {
         self.answer = Some((status, body.into()));
-    }
-
-    /// Answers with the file again.
-    pub fn answer_with_file(&mut self) {
-        self.answer = None;
     }
 
     /// The file as the base gets it.

@@ -258,6 +258,7 @@ pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
     }
 }
 
+/// The name stands in the names of evidence files.
 fn required_section<'d>(root: &Section<'d>, key: &'static str) -> Result<Section<'d>, FileError> {
     root.section(key)?
         .ok_or_else(|| root.error(key, "this section is missing"))

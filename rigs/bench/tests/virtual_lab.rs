@@ -214,7 +214,7 @@ fn a_lost_message_was_sent_and_dropped() {
 }
 
 #[test]
-fn a_doubled_message_is_sent_once_and_arrives_twice() {
+fn a_duplicated_message_is_sent_once_and_arrives_twice() {
     let mut lab = lab(1, Transport::Udp, 1);
     lab.disturb(Fault::new(Effect::Duplicate(Duration::from_millis(100))));
     let story = story(&mut lab);

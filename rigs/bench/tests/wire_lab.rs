@@ -254,6 +254,37 @@ fn a_message_in_two_pieces_of_a_stream_is_one_record() {
     assert_eq!(sip_count(&mut bench.lab), 0);
 }
 
+#[test]
+fn a_stream_whose_framing_is_lost_is_closed_and_the_record_says_so() {
+    // The base is off: whoever connects to the server will do.
+    let mut bench = bench("exit 0");
+    let server = bench.lab.addresses().server;
+    let mut stream = TcpStream::connect(server).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let lost = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n";
+    stream.write_all(lost).unwrap();
+    for fate in [Fate::Sent, Fate::Delivered] {
+        let seen = sip(&mut bench.lab);
+        assert_eq!((seen.fate, &seen.bytes[..]), (fate, &lost[..]));
+    }
+    let note = until(&mut bench.lab, |indication| match indication {
+        Indication::Note(text) => Some(text),
+        _ => None,
+    });
+    let peer = stream.local_addr().unwrap();
+    let expected = format!(
+        "the application server closed the TCP connection with {peer}: its framing is lost"
+    );
+    assert_eq!(note, expected);
+    // The laboratory closes the connection while it runs.
+    let heard = std::thread::spawn(move || stream.read(&mut [0; 16]));
+    while !heard.is_finished() {
+        let soon = bench.lab.now() + Duration::from_millis(20);
+        bench.lab.advance(soon);
+    }
+    assert_eq!(heard.join().unwrap().unwrap(), 0, "the end of the stream");
+}
+
 fn sip_count(lab: &mut WireLab) -> usize {
     let deadline = lab.now() + Duration::from_millis(50);
     std::iter::from_fn(|| lab.advance(deadline))

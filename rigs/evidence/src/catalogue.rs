@@ -1,4 +1,4 @@
-//! The requirement catalogue: `requirements.csv` beside this crate, the only place where requirement texts live.
+//! The requirement catalogue: `requirements.csv` beside this crate, the only place of requirement texts.
 //!
 //! A row is `observed` when a rule of the monitor claims it, else `planned`; a test holds both against each other.
 
@@ -72,7 +72,7 @@ impl From<RequirementId> for String {
 #[error("`{0}` is not a requirement id such as NOT-01")]
 pub struct NotAnId(pub String);
 
-/// Whether a rule of the monitor watches a requirement.
+/// Whether a rule of the monitor judges a requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
@@ -97,7 +97,7 @@ pub struct Requirement {
     pub text: String,
     /// How it is decided.
     pub check: String,
-    /// Whether a rule watches it.
+    /// Whether a rule judges it.
     pub status: Status,
 }
 
@@ -159,7 +159,7 @@ impl Catalogue {
         self.rows.iter()
     }
 
-    /// The requirements that a rule watches.
+    /// The requirements that a rule judges.
     pub fn observed(&self) -> impl Iterator<Item = &Requirement> {
         self.iter().filter(|row| row.status == Status::Observed)
     }

@@ -8,6 +8,7 @@
 pub mod body;
 pub mod capture;
 pub mod catalogue;
+pub mod identifier;
 pub mod log;
 pub mod monitor;
 pub mod provisioning;

@@ -44,7 +44,10 @@ pub enum LogError {
         source: serde_json::Error,
     },
     /// A line was written by another version.
-    #[error("line {line} of the evidence log {path} has schema {found}, expected {SCHEMA}")]
+    #[error(
+        "line {line} of the evidence log {path} has schema {found}, and this release of lockstep reads schema {SCHEMA}: run \
+         the plan again, or use the release that wrote it"
+    )]
     Schema {
         /// Which file.
         path: PathBuf,

@@ -485,6 +485,7 @@ impl Node for AppServer {
     fn poll_output(&mut self) -> Output {
         loop {
             match self.endpoint.poll_output() {
+                endpoint::Output::CloseFlow(flow) => return Output::CloseFlow(flow),
                 endpoint::Output::Transmit(transmit) => return Output::Sip(transmit),
                 endpoint::Output::Indication(indication) => {
                     self.on_indication(self.now, indication);

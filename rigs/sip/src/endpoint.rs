@@ -3,7 +3,8 @@
 //! The endpoint frames and parses what comes in, matches it to the transaction machines, keeps their deadlines and
 //! tells its owner the rest as [`Indication`]s. The only message that it writes by itself is the ACK to a refused
 //! INVITE (RFC 3261 §17.1.1.3), and the CANCEL that it was asked for: every response is the owner's, a 400 or a 481
-//! too. It knows no dialogs.
+//! too. It knows no dialogs. A stream whose framing is lost is reported as garbage once and then closed; what still comes
+//! on it is dropped until its owner says that it has ended.
 //!
 //! Mutate it, then drain [`Endpoint::poll_output`] until it answers [`Output::Timeout`]. Early or repeated time-outs
 //! change nothing.
@@ -93,6 +94,8 @@ pub enum Indication {
 /// What the endpoint wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
+    /// Close the connection of this stream: nobody knows where its next message begins.
+    CloseFlow(Flow),
     /// Put these bytes on a flow.
     Transmit(Transmit),
     /// Something for the owner.
@@ -171,6 +174,9 @@ impl Endpoint {
         framer.push(&bytes);
         while let Some(parsed) = self.framers.get_mut(&flow).and_then(Framer::poll) {
             self.on_parsed(now, flow, &bytes, parsed);
+            if self.framers.get(&flow).is_some_and(Framer::is_closed) {
+                self.out.push_back(Output::CloseFlow(flow));
+            }
         }
     }
 
@@ -400,7 +406,7 @@ impl Endpoint {
         self.by_key.get(&key).copied()
     }
 
-    /// Drops a transaction without a word: its copies are no longer sent, its answer becomes a stray.
+    /// Drops a transaction silently: its copies are no longer sent, its answer becomes a stray.
     pub fn forget(&mut self, transaction: TransactionId) {
         let Some(entry) = self.transactions.remove(&transaction) else {
             return;

@@ -24,9 +24,6 @@ pub const PACKAGE: &str = "as-feature-event";
 pub const CONTENT_TYPE: &str = "application/x-as-feature-event+xml";
 /// The namespace of every document (ECMA-323, third edition).
 pub const NAMESPACE: &str = "http://www.ecma-international.org/standards/ecma-323/csta/ed3";
-/// What some servers wrote instead until 2024.
-pub const NAMESPACE_WITHOUT_HYPHEN: &str =
-    "http://www.ecmainternational.org/standards/ecma-323/csta/ed3";
 
 /// The value of `forwardingType`; `None` for a service that forwards nothing.
 #[must_use]
@@ -68,7 +65,7 @@ pub struct Change {
     pub device: Device,
     /// Which service.
     pub service: Service,
-    /// The wish.
+    /// What is asked for.
     pub setting: Setting,
 }
 
@@ -349,7 +346,8 @@ mod tests {
     fn what_a_change_needs_is_named_when_it_is_missing() {
         let error = change("<activateForward>true</activateForward>").expect_err("no type");
         assert_eq!(error.to_string(), "<SetForwarding> has no <forwardingType>");
-        let error = change("<forwardingType>forwardBusy</forwardingType>").expect_err("no wish");
+        let error = change("<forwardingType>forwardBusy</forwardingType>")
+            .expect_err("nothing is asked for");
         assert_eq!(
             error.to_string(),
             "<SetForwarding> has no <activateForward>"

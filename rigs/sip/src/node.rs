@@ -5,7 +5,8 @@
 //! business of a library at the wire.
 //!
 //! SIP streams: a node never connects or accepts. It transmits on a [`Flow`]; the driver uses the open connection
-//! between the two addresses or opens one, and says `FlowClosed` when it cannot or when the connection ends.
+//! between the two addresses or opens one, and says `FlowClosed` when it cannot or when the connection ends. A node that
+//! cannot tell any more where a message begins asks for the end of the connection with [`Output::CloseFlow`].
 
 use crate::resolution::{Answer, Question};
 use crate::time::Instant;
@@ -142,6 +143,9 @@ pub enum Input {
 pub enum Output {
     /// Put these bytes on a SIP flow.
     Sip(Transmit),
+    /// Close the connection of this SIP stream: its framing is lost (RFC 4475 §3.1.2.3). What was sent before still
+    /// leaves, what has not been read is dropped, and [`Input::FlowClosed`] follows.
+    CloseFlow(Flow),
     /// Put these bytes on the serial line.
     Console(Bytes),
     /// Make this HTTP request; the URI is absolute.

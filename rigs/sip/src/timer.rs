@@ -23,7 +23,7 @@ pub struct Timers {
     pub t1: Duration,
     /// T2, the longest wait between two copies of a non-INVITE request or of a response to INVITE.
     pub t2: Duration,
-    /// T4, how long a message may live in the network: Timers I and K.
+    /// T4, how long a message may stay in the network: Timers I and K.
     pub t4: Duration,
     /// How many T1 a transaction waits in all: Timers B, F, H, J, L, M and N.
     pub patience: u32,

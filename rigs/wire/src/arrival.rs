@@ -7,7 +7,7 @@ use crate::http_face::Answer;
 use crate::process::Exit;
 use bytes::Bytes;
 use sip::node::{ExchangeId, Flow, HttpFailure};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Where faces post.
 pub type Arrivals = mpsc::Sender<Arrival>;
@@ -21,6 +21,18 @@ pub fn channel() -> (Arrivals, mpsc::Receiver<Arrival>) {
     mpsc::channel(WAITING)
 }
 
+/// The connection that a piece of a SIP stream came on; a datagram has none.
+#[derive(Clone, Debug, Default)]
+pub struct Connection(pub(crate) Option<watch::Receiver<bool>>);
+
+impl Connection {
+    /// Whether its owner has given it up since: what it still brings is of no interest.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.0.as_ref().is_some_and(|given_up| *given_up.borrow())
+    }
+}
+
 /// One thing that came in.
 #[derive(Debug)]
 pub enum Arrival {
@@ -28,6 +40,8 @@ pub enum Arrival {
     Sip {
         /// The flow as its local owner names it.
         flow: Flow,
+        /// What carried it.
+        connection: Connection,
         /// The bytes.
         bytes: Bytes,
     },

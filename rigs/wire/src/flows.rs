@@ -4,13 +4,16 @@
 //! that fails or ends is reported once as `FlowClosed` and leaves the table; the next bytes for that flow open a new
 //! one. Streams are passed in pieces as they come.
 //!
-//! | connection | bytes to send | peer's bytes | peer closes, error | `close` |
+//! | connection | bytes to send | peer's bytes | peer closes, error | `end`, `close` |
 //! |---|---|---|---|---|
 //! | none | connect, queue them | - | - | - |
 //! | connecting | queue | - | report, forget | forget |
-//! | open | queue; full: report, forget | arrive | report, forget | write the rest, forget |
+//! | open | queue; full: report, give up | arrive | report, forget | write the rest, give up |
+//! | given up | - | arrive, marked as such | forget | - |
+//!
+//! A connection that is given up is out of the table at once and gone within a bound, whatever its peer does.
 
-use crate::arrival::{Arrival, Arrivals};
+use crate::arrival::{Arrival, Arrivals, Connection};
 use crate::error::WireError;
 use bytes::{Bytes, BytesMut};
 use sip::node::{Flow, Transport};
@@ -21,7 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -72,6 +75,7 @@ struct Stream {
     id: u64,
     outbox: mpsc::Sender<Bytes>,
     task: AbortHandle,
+    given_up: watch::Sender<bool>,
 }
 
 impl Flows {
@@ -150,11 +154,16 @@ impl Flows {
 
     /// Cuts the connection of a flow, losing what waits. Says whether there was one; no `FlowClosed` follows.
     pub fn cut(&self, flow: Flow) -> bool {
-        let stream = self.streams.lock().open.remove(&flow);
+        let stream = self.streams.lock().give_up(flow);
         if let Some(stream) = &stream {
             stream.task.abort();
         }
         stream.is_some()
+    }
+
+    /// Closes the connection of a flow once what waits is written. Says whether there was one; no `FlowClosed` follows.
+    pub fn end(&self, flow: Flow) -> bool {
+        self.streams.lock().give_up(flow).is_some()
     }
 
     /// Stops listening, writes what waits, and closes every connection, within a bound.
@@ -169,6 +178,15 @@ impl Flows {
         if timeout(CLOSE_LIMIT, drained).await.is_err() {
             warn!("connections cut that did not take the last bytes in time");
         }
+    }
+}
+
+impl Table {
+    /// Takes a connection out. With the last way into its outbox it ends, as soon as what waits is written.
+    fn give_up(&mut self, flow: Flow) -> Option<Stream> {
+        let stream = self.open.remove(&flow)?;
+        stream.given_up.send_replace(true);
+        Some(stream)
     }
 }
 
@@ -189,7 +207,7 @@ impl Streams {
             Ok(()) => Ok(()),
             Err(error) => {
                 warn!(remote = %flow.remote, %error, "stream given up");
-                table.open.remove(&flow);
+                table.give_up(flow);
                 Err(FlowRefused(flow))
             }
         }
@@ -208,12 +226,19 @@ impl Streams {
             return None;
         }
         let (outbox, waiting) = mpsc::channel(WAITING_MESSAGES);
+        let (given_up, connection) = watch::channel(false);
         table.next += 1;
         let id = table.next;
         let task = table
             .tasks
-            .spawn(self.clone().carry(id, flow, accepted, waiting));
-        table.open.insert(flow, Stream { id, outbox, task });
+            .spawn(self.clone().carry(id, flow, accepted, waiting, connection));
+        let stream = Stream {
+            id,
+            outbox,
+            task,
+            given_up,
+        };
+        table.open.insert(flow, stream);
         table.open.get(&flow)
     }
 
@@ -224,6 +249,7 @@ impl Streams {
         flow: Flow,
         accepted: Option<TcpStream>,
         waiting: mpsc::Receiver<Bytes>,
+        connection: watch::Receiver<bool>,
     ) {
         let stream = match accepted {
             Some(stream) => Ok(stream),
@@ -232,7 +258,7 @@ impl Streams {
                 .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
         };
         let ended = match stream {
-            Ok(stream) => exchange(stream, flow, waiting, &self.arrivals).await,
+            Ok(stream) => exchange(stream, flow, waiting, connection, &self.arrivals).await,
             Err(error) => Err(error),
         };
         if let Err(error) = ended {
@@ -265,15 +291,26 @@ async fn connect(flow: Flow) -> io::Result<TcpStream> {
     socket.connect(flow.remote).await
 }
 
+/// Completes when a connection was given up and its last bytes have had their time.
+async fn overdue(mut given_up: watch::Receiver<bool>) {
+    if given_up.wait_for(|given_up| *given_up).await.is_err() {
+        // It left the table in another way, and ends in another way.
+        std::future::pending::<()>().await;
+    }
+    let _ = timeout(CLOSE_LIMIT, std::future::pending::<()>()).await;
+}
+
 /// Reads and writes until either way ends.
 async fn exchange(
     stream: TcpStream,
     flow: Flow,
     mut waiting: mpsc::Receiver<Bytes>,
+    given_up: watch::Receiver<bool>,
     arrivals: &Arrivals,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let (mut reader, mut writer) = stream.into_split();
+    let connection = Connection(Some(given_up.clone()));
     let reading = async {
         let mut buffer = BytesMut::new();
         loop {
@@ -282,7 +319,12 @@ async fn exchange(
                 return Ok(());
             }
             let bytes = buffer.split().freeze();
-            if arrivals.send(Arrival::Sip { flow, bytes }).await.is_err() {
+            let arrival = Arrival::Sip {
+                flow,
+                connection: connection.clone(),
+                bytes,
+            };
+            if arrivals.send(arrival).await.is_err() {
                 return Ok(());
             }
         }
@@ -296,6 +338,7 @@ async fn exchange(
     tokio::select! {
         ended = reading => ended,
         ended = writing => ended,
+        () = overdue(given_up) => Err(io::ErrorKind::TimedOut.into()),
     }
 }
 
@@ -310,7 +353,12 @@ async fn read_datagrams(socket: Arc<UdpSocket>, local: SocketAddr, arrivals: Arr
                     remote,
                 };
                 let bytes = Bytes::copy_from_slice(buffer.get(..size).unwrap_or_default());
-                if arrivals.send(Arrival::Sip { flow, bytes }).await.is_err() {
+                let arrival = Arrival::Sip {
+                    flow,
+                    connection: Connection::default(),
+                    bytes,
+                };
+                if arrivals.send(arrival).await.is_err() {
                     return;
                 }
             }

@@ -16,7 +16,7 @@ use crate::http_face::Answer;
 use crate::sockets::Sockets;
 use crate::tap::{Observer, Sighting};
 use bytes::Bytes;
-use sip::node::{ExchangeId, HttpFailure, Input, Node, Output, Transmit};
+use sip::node::{ExchangeId, Flow, HttpFailure, Input, Node, Output, Transmit};
 use sip::resolution::ResolutionFailure;
 use sip::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
@@ -78,7 +78,7 @@ impl<N: Node> Host<N> {
         self
     }
 
-    /// Runs the node until it ends by itself, or `stop` completes and the node has ended in good order.
+    /// Runs the node until it ends by itself, or `stop` completes and the node has shut down.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()>,
@@ -146,7 +146,9 @@ impl<N: Node> Host<N> {
     /// What an arrival is to the node.
     fn input(&mut self, arrival: Arrival) -> Option<Input> {
         match arrival {
-            Arrival::Sip { flow, bytes } => Some(Input::Sip { flow, bytes }),
+            // The node was told that this connection has ended: a rest of it must not be taken for a new one.
+            Arrival::Sip { connection, .. } if connection.is_given_up() => None,
+            Arrival::Sip { flow, bytes, .. } => Some(Input::Sip { flow, bytes }),
             Arrival::FlowClosed { flow } => Some(Input::FlowClosed { flow }),
             Arrival::Console(bytes) => Some(Input::Console(bytes)),
             Arrival::Http { request, answer } => {
@@ -194,6 +196,7 @@ impl<N: Node> Host<N> {
     async fn drain(&mut self, now: Instant, observer: &mut impl Observer<N>) -> Option<Instant> {
         for _ in 0..PATIENCE {
             match self.node.poll_output() {
+                Output::CloseFlow(flow) => self.close_flow(flow),
                 Output::Sip(transmit) => self.transmit(now, transmit, observer).await,
                 Output::Console(bytes) => {
                     if let Some(console) = &self.sockets.console {
@@ -235,6 +238,12 @@ impl<N: Node> Host<N> {
         if self.sockets.flows.send(flow, bytes).await.is_err() {
             self.pending.push_back(Input::FlowClosed { flow });
         }
+    }
+
+    fn close_flow(&mut self, flow: Flow) {
+        debug!(remote = %flow.remote, "stream closed: its framing is lost");
+        self.sockets.flows.end(flow);
+        self.pending.push_back(Input::FlowClosed { flow });
     }
 
     fn fetch(&self, exchange: ExchangeId, request: http::Request<Bytes>) {

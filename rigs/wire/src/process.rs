@@ -23,7 +23,7 @@ const LAST_WORDS: usize = 20;
 /// Longer lines are cut: nothing that a program of ours says in one line is longer.
 const LONGEST_LINE: u64 = 64 << 10;
 /// How long output may still come after the end, from a grandchild that holds the pipe.
-const AFTERLIFE: Duration = Duration::from_millis(500);
+const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a process ended.
@@ -80,7 +80,7 @@ impl Process {
         Ok(Self {
             id,
             orders,
-            task: tokio::spawn(watch(child, given, arrivals)),
+            task: tokio::spawn(attend(child, given, arrivals)),
         })
     }
 
@@ -109,8 +109,8 @@ impl Drop for Process {
     }
 }
 
-async fn watch(mut child: Child, mut given: mpsc::Receiver<Order>, arrivals: Arrivals) {
-    // Open for as long as somebody watches; waiting for the child would close it.
+async fn attend(mut child: Child, mut given: mpsc::Receiver<Order>, arrivals: Arrivals) {
+    // Open for as long as somebody listens; waiting for the child would close it.
     let _leash = child.stdin.take();
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return;
@@ -132,8 +132,8 @@ async fn watch(mut child: Child, mut given: mpsc::Receiver<Order>, arrivals: Arr
             },
         }
     };
-    let _ = timeout(AFTERLIFE, lines).await;
-    let last_words = match timeout(AFTERLIFE, words).await {
+    let _ = timeout(LAST_WORDS_LIMIT, lines).await;
+    let last_words = match timeout(LAST_WORDS_LIMIT, words).await {
         Ok(Ok(words)) => words,
         _ => Vec::new(),
     };

@@ -17,7 +17,7 @@ pub struct Sighting {
     pub bytes: Bytes,
 }
 
-/// Watches a host and its node. All methods do nothing unless written.
+/// Observes a host and its node. All methods do nothing unless written.
 pub trait Observer<N> {
     /// The host has its sockets; nothing has happened yet.
     fn bound(&mut self, _sockets: &Sockets) {}
@@ -34,5 +34,5 @@ pub trait Observer<N> {
     }
 }
 
-/// Watches nothing.
+/// Observes nothing.
 impl<N> Observer<N> for () {}

@@ -4,8 +4,9 @@
 mod echo;
 
 use bytes::Bytes;
-use echo::{Echo, Seen};
+use echo::{Echo, HANG_UP, Seen};
 use http::StatusCode;
+use sip::node::Transport;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -15,6 +16,7 @@ use tokio::time::timeout;
 use wire::arrival::{Arrival, channel};
 use wire::console::ConsoleSpec;
 use wire::fetch::Fetcher;
+use wire::flows::Flows;
 use wire::host::{Ending, Host};
 use wire::serial::SerialLine;
 use wire::sockets::{SocketSpec, Sockets};
@@ -162,6 +164,47 @@ async fn the_node_is_told_when_a_stream_ends_and_when_nobody_listens() {
         .unwrap();
     running.until(Seen::Closed(nobody)).await;
     running.end().await;
+}
+
+#[tokio::test]
+async fn a_node_closes_a_stream_and_what_it_sent_before_still_leaves() {
+    let mut running = start(SocketSpec::sip(loopback())).await;
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(running.sip).await.unwrap();
+        stream.write_all(HANG_UP).await.unwrap();
+        let mut heard = Vec::new();
+        soon(stream.read_to_end(&mut heard)).await.unwrap();
+        assert_eq!(heard, b"last bytes");
+        let address = stream.local_addr().unwrap();
+        running.until(Seen::Closed(address)).await;
+    }
+    running.end().await;
+}
+
+#[tokio::test]
+async fn what_a_connection_brought_is_known_to_be_stale_once_it_is_given_up() {
+    for end in [Flows::end, Flows::cut] {
+        let (arrivals, mut arrived) = channel();
+        let listen = [(Transport::Tcp, loopback())];
+        let flows = Flows::bind(&listen, arrivals).await.unwrap();
+        let mut stream = TcpStream::connect(flows.first_address()).await.unwrap();
+        stream.write_all(b"a piece").await.unwrap();
+        let Some(Arrival::Sip {
+            flow, connection, ..
+        }) = soon(arrived.recv()).await
+        else {
+            panic!("a piece arrives first")
+        };
+        assert!(!connection.is_given_up());
+        assert!(end(&flows, flow));
+        assert!(connection.is_given_up());
+        assert!(!end(&flows, flow), "it is out of the table");
+        let mut heard = Vec::new();
+        // An end and a reset are both an end to the peer.
+        let _ = soon(stream.read_to_end(&mut heard)).await;
+        assert!(heard.is_empty());
+        flows.close().await;
+    }
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub fn base(args: &BaseArgs, ready: &mut (impl Write + Send)) -> Result<(), Usag
         .map_err(|error| shell_error(&error))
 }
 
-/// Waits for the end of standard input, then ends this program in good order.
+/// Waits for the end of standard input, then asks this program to shut down cleanly.
 fn end_with_stdin() {
     // An input that cannot be read has ended too.
     let _ = io::copy(&mut io::stdin(), &mut io::sink());

@@ -7,13 +7,9 @@ use reports::fold::Run;
 /// Writes the reports and gives what to print, and the exit code that the evidence deserves.
 ///
 /// # Errors
-/// When the folder holds no run.
+/// When the folder holds no run that this release can read.
 pub fn report(args: &ReportArgs) -> Result<(String, u8), UsageError> {
-    let run = Run::load(&args.run).map_err(|source| UsageError::Unreadable {
-        what: "run",
-        path: args.run.clone(),
-        source,
-    })?;
+    let run = Run::load(&args.run)?;
     let errors = reports::write_all(&run);
     let mut text: String = errors
         .iter()

@@ -8,6 +8,7 @@ use crate::suite::{Opener, Pass, entry_of};
 use crate::world::World;
 use bench::rig::{HandsetFace, LabKind, Rig};
 use cucumber::World as _;
+use evidence::record::SCHEMA;
 use evidence::verdict::Verdict;
 use reports::console::{Console, Ended, Style};
 use reports::fold::{self, Run};
@@ -39,7 +40,7 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
     let begun = wall_seconds();
     let (folder, name) = make_folder(args.out.as_deref(), begun)?;
     let mut index = RunIndex {
-        v: 1,
+        v: SCHEMA,
         run: name,
         lockstep: env!("CARGO_PKG_VERSION").to_owned(),
         seed: args.seed,
@@ -72,7 +73,7 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
     index.ended = Some(wall_seconds());
     index.save(&folder).map_err(unwritable)?;
     let took = start.elapsed();
-    let run = Run::load(&folder).map_err(unwritable)?;
+    let run = Run::load(&folder)?;
     let errors = reports::write_all(&run);
     point_latest(&folder);
     let mut lines = lines;
@@ -171,7 +172,7 @@ fn tell<W: Write>(console: &Rc<RefCell<Console<W>>>, case: &fold::Case) {
     let place = format!("{}:{}", case.entry.file, case.entry.line);
     let ended = Ended {
         verdict: case.outcome.verdict,
-        id: &case.entry.id,
+        id: case.entry.id.as_str(),
         scenario: &case.entry.scenario,
         place: &place,
         reasons: &case.outcome.reasons,

@@ -1,7 +1,7 @@
 //! Ordinary calls from a handset: feature access codes.
 
 use super::setting;
-use crate::scene::Miss;
+use crate::scene::StepFailure;
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::when;
@@ -11,21 +11,21 @@ async fn dials_code(
     world: &mut World,
     step: &Step,
     name: String,
-    wish: String,
-) -> Result<(), Miss> {
+    wanted: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wish = setting(&wish)?;
-            let service = wish.0.service;
-            let number = wish.0.number.clone();
+            let wanted = setting(&wanted)?;
+            let service = wanted.0.service;
+            let number = wanted.0.number.clone();
             let code = scene.server(|server, _| {
                 server
-                    .feature_code(service, wish.0.active)
+                    .feature_code(service, wanted.0.active)
                     .map(str::to_owned)
             })?;
             let code = code.ok_or_else(|| {
-                Miss::Rig(format!(
-                    "the server's dialect has no feature access code for {wish}"
+                StepFailure::Rig(format!(
+                    "the server's dialect has no feature access code for {wanted}"
                 ))
             })?;
             scene.mark()?;

@@ -1,7 +1,7 @@
 //! What the server does wrong, or otherwise than a base may expect.
 
 use super::{number, setting};
-use crate::scene::Miss;
+use crate::scene::StepFailure;
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, when};
@@ -18,7 +18,7 @@ fn on_subscribe(action: Action) -> Fault {
 #[given(
     regex = r"^the server notifies ((?:Do Not Disturb|call forwarding).*) whatever it is asked$"
 )]
-async fn contradicts(world: &mut World, step: &Step, value: String) -> Result<(), Miss> {
+async fn contradicts(world: &mut World, step: &Step, value: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wanted = setting(&value)?;
@@ -40,7 +40,7 @@ async fn contradicts(world: &mut World, step: &Step, value: String) -> Result<()
 }
 
 #[given(regex = r"^the server notifies the old state before the new one$")]
-async fn old_then_new(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn old_then_new(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::OldThenNewNotify).on_purpose(Purpose::Change);
@@ -53,7 +53,7 @@ async fn old_then_new(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server loses the NOTIFYs of its changes$")]
-async fn withholds(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn withholds(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = Fault::new(Action::WithholdNotify).on_purpose(Purpose::ServerChange);
@@ -63,17 +63,17 @@ async fn withholds(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server sends the full state in the order (.+)$")]
-async fn part_order(world: &mut World, step: &Step, order: String) -> Result<(), Miss> {
+async fn part_order(world: &mut World, step: &Step, order: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let services: Result<Vec<Service>, Miss> = order
+            let services: Result<Vec<Service>, StepFailure> = order
                 .split(", ")
                 .map(|name| match name {
                     "DND" => Ok(Service::DoNotDisturb),
                     "CFA" => Ok(Service::CallForwardingAlways),
                     "CFB" => Ok(Service::CallForwardingBusy),
                     "CFNA" => Ok(Service::CallForwardingNoAnswer),
-                    other => Err(Miss::Rig(format!("`{other}` is no service"))),
+                    other => Err(StepFailure::Rig(format!("`{other}` is no service"))),
                 })
                 .collect();
             let words = format!("the server sends the documents in the order {order}");
@@ -88,7 +88,7 @@ async fn part_order(world: &mut World, step: &Step, order: String) -> Result<(),
 }
 
 #[given(regex = r"^the server writes (.+) as the device$")]
-async fn device(world: &mut World, step: &Step, form: String) -> Result<(), Miss> {
+async fn device(world: &mut World, step: &Step, form: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let device = match form.as_str() {
@@ -98,7 +98,7 @@ async fn device(world: &mut World, step: &Step, form: String) -> Result<(), Miss
                 "a notKnown child" => Device::NotKnown,
                 "no element" => Device::Missing,
                 other => {
-                    return Err(Miss::Rig(format!(
+                    return Err(StepFailure::Rig(format!(
                         "`{other}` is no form of the device element"
                     )));
                 }
@@ -110,7 +110,7 @@ async fn device(world: &mut World, step: &Step, form: String) -> Result<(), Miss
 }
 
 #[given(regex = r"^the server writes (.+) as the ring count$")]
-async fn ring_count(world: &mut World, step: &Step, form: String) -> Result<(), Miss> {
+async fn ring_count(world: &mut World, step: &Step, form: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let value = match form.as_str() {
@@ -125,7 +125,7 @@ async fn ring_count(world: &mut World, step: &Step, form: String) -> Result<(), 
 }
 
 #[given(regex = r"^the server challenges every new SUBSCRIBE$")]
-async fn challenges(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn challenges(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::StaleChallenge)
@@ -140,7 +140,7 @@ async fn challenges(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[when(regex = r"^the server forgets its nonces$")]
-async fn forgets_nonces(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn forgets_nonces(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             scene.mark()?;
@@ -152,7 +152,7 @@ async fn forgets_nonces(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server refuses the credentials of every SUBSCRIBE$")]
-async fn refuses_credentials(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn refuses_credentials(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::EndlessChallenge);
@@ -165,7 +165,7 @@ async fn refuses_credentials(world: &mut World, step: &Step) -> Result<(), Miss>
 }
 
 #[when(regex = r"^the server answers SUBSCRIBEs with 401 and no challenge$")]
-async fn bare_unauthorized(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn bare_unauthorized(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::BareUnauthorized);
@@ -178,7 +178,7 @@ async fn bare_unauthorized(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server answers every SUBSCRIBE with (\d+)$")]
-async fn answers(world: &mut World, step: &Step, code: String) -> Result<(), Miss> {
+async fn answers(world: &mut World, step: &Step, code: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let action = Action::Answer {
@@ -195,7 +195,7 @@ async fn answers(world: &mut World, step: &Step, code: String) -> Result<(), Mis
 }
 
 #[given(regex = r"^the server answers SUBSCRIBEs with 202$")]
-async fn accepts_with_202(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn accepts_with_202(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::AcceptWith { code: 202 });
@@ -205,7 +205,7 @@ async fn accepts_with_202(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server sends its NOTIFY (\d+) milliseconds before its answer$")]
-async fn notify_first(world: &mut World, step: &Step, lead: String) -> Result<(), Miss> {
+async fn notify_first(world: &mut World, step: &Step, lead: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             // On top of the network's own jitter, so that the NOTIFY also arrives first.
@@ -217,7 +217,7 @@ async fn notify_first(world: &mut World, step: &Step, lead: String) -> Result<()
 }
 
 #[given(regex = r"^the server leaves Expires out of its answers to SUBSCRIBE$")]
-async fn omits_expires(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn omits_expires(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::OmitExpires);
@@ -230,7 +230,7 @@ async fn omits_expires(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server is silent to every SUBSCRIBE$")]
-async fn silent(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn silent(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             let fault = on_subscribe(Action::Drop);
@@ -240,7 +240,7 @@ async fn silent(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[when(regex = r"^the server speaks again$")]
-async fn speaks_again(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn speaks_again(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             scene.mark()?;
@@ -252,7 +252,7 @@ async fn speaks_again(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[given(regex = r"^the server closes subscriptions with reason (\w+)$")]
-async fn closes_with(world: &mut World, step: &Step, reason: String) -> Result<(), Miss> {
+async fn closes_with(world: &mut World, step: &Step, reason: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let words = format!("the server closes subscriptions with reason {reason}");
@@ -269,7 +269,7 @@ async fn closes_with(world: &mut World, step: &Step, reason: String) -> Result<(
 }
 
 #[when(regex = r"^the server forgets the subscription of (\w+)$")]
-async fn forgets(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn forgets(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
@@ -289,7 +289,7 @@ async fn ends_with(
     step: &Step,
     name: String,
     reason: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;

@@ -1,7 +1,7 @@
 //! What users do at their handsets, and what the displays show them.
 
 use super::{seconds, setting};
-use crate::scene::{Miss, Scene};
+use crate::scene::{Scene, StepFailure};
 use crate::sight::{self, EditorWords};
 use crate::vocabulary::Setting;
 use crate::world::World;
@@ -18,13 +18,13 @@ async fn user_changes(
     world: &mut World,
     step: &Step,
     name: String,
-    wish: String,
-) -> Result<(), Miss> {
+    wanted: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wish = setting(&wish)?;
+            let wanted = setting(&wanted)?;
             scene.mark()?;
-            scene.handset(&name)?.set_service(wish.0)?;
+            scene.handset(&name)?.set_service(wanted.0)?;
             Ok(())
         })
         .await
@@ -36,7 +36,7 @@ async fn user_changes_ringer(
     step: &Step,
     name: String,
     state: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             scene.mark()?;
@@ -49,7 +49,7 @@ async fn user_changes_ringer(
 }
 
 #[given(regex = r"^(\w+) has the Do Not Disturb menu open$")]
-async fn menu_is_open(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn menu_is_open(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             scene
@@ -70,7 +70,7 @@ async fn idle_screen_shows(
     wanted: String,
     limit: String,
     of_the_notify: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wanted = setting(&wanted)?;
@@ -90,7 +90,7 @@ async fn menu_shows(
     wanted: String,
     limit: String,
     of_the_notify: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wanted = setting(&wanted)?;
@@ -113,7 +113,7 @@ async fn open_menu_shows(
     wanted: String,
     limit: String,
     of_the_notify: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wanted = setting(&wanted)?;
@@ -128,7 +128,7 @@ fn deadline(
     name: &str,
     limit: &str,
     of_the_notify: &str,
-) -> Result<sip::time::Instant, Miss> {
+) -> Result<sip::time::Instant, StepFailure> {
     if limit.is_empty() {
         return Ok(scene.bench()?.now() + AT_ONCE);
     }
@@ -145,7 +145,7 @@ fn editor_shows(
     name: &str,
     wanted: &Setting,
     deadline: sip::time::Instant,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     let profile = scene.bench()?.shared_profile();
     let display = &profile.display;
     let left = deadline.since(scene.bench()?.now());
@@ -159,7 +159,7 @@ fn editor_shows(
     let screen = scene.handset(name)?.read_screen()?;
     let shown = display.setting(&screen);
     let words = EditorWords(&shown);
-    Err(Miss::Base(format!(
+    Err(StepFailure::Base(format!(
         "{name}'s menu shows \"{}\" {words}, not {wanted}",
         screen.title
     )))

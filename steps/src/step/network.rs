@@ -1,7 +1,7 @@
 //! What the network does to SIP messages.
 
 use super::number;
-use crate::scene::Miss;
+use crate::scene::StepFailure;
 use crate::world::World;
 use bench::lab::network::{Effect, Fault};
 use cucumber::gherkin::Step;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const COPY_LAG: Duration = Duration::from_millis(30);
 
 #[given(regex = r"^the network loses the next (\d+) messages from the base$")]
-async fn loses_next(world: &mut World, step: &Step, count: String) -> Result<(), Miss> {
+async fn loses_next(world: &mut World, step: &Step, count: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let fault = Fault::new(Effect::Drop).from_base().next(number(&count)?);
@@ -23,7 +23,7 @@ async fn loses_next(world: &mut World, step: &Step, count: String) -> Result<(),
 }
 
 #[given(regex = r"^the network loses (\d+) percent of all messages$")]
-async fn loses_some(world: &mut World, step: &Step, percent: String) -> Result<(), Miss> {
+async fn loses_some(world: &mut World, step: &Step, percent: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             scene
@@ -35,7 +35,7 @@ async fn loses_some(world: &mut World, step: &Step, percent: String) -> Result<(
 }
 
 #[given(regex = r"^the network doubles every message$")]
-async fn doubles(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn doubles(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             scene

@@ -1,7 +1,7 @@
 //! NOTIFYs that a scenario words itself, and how the base answers them.
 
 use super::number;
-use crate::scene::{Mark, Miss, Scene};
+use crate::scene::{Mark, Scene, StepFailure};
 use crate::sight;
 use crate::world::World;
 use cucumber::gherkin::Step;
@@ -18,7 +18,12 @@ use std::time::Duration;
 const COPIES_END: Duration = Duration::from_secs(40);
 
 #[when(regex = r"^the server sends (\w+) a NOTIFY of Do Not Disturb on with (.+)$")]
-async fn odd_notify(world: &mut World, step: &Step, name: String, odd: String) -> Result<(), Miss> {
+async fn odd_notify(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    odd: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let on = vec![(
@@ -40,7 +45,7 @@ async fn odd_notify(world: &mut World, step: &Step, name: String, odd: String) -
             } else if let Some(by) = between(&odd, "a CSeq ", " higher than the last") {
                 spec.with_cseq_offset(number(by)?)
             } else {
-                return Err(Miss::Rig(format!("no NOTIFY is known with {odd}")));
+                return Err(StepFailure::Rig(format!("no NOTIFY is known with {odd}")));
             };
             send(scene, &name, spec)
         })
@@ -50,7 +55,12 @@ async fn odd_notify(world: &mut World, step: &Step, name: String, odd: String) -
 #[when(
     regex = r"^the server sends (\w+) a NOTIFY with (malformed XML|an entity bomb|an unsupported type|a document of wrong bytes)$"
 )]
-async fn bad_body(world: &mut World, step: &Step, name: String, body: String) -> Result<(), Miss> {
+async fn bad_body(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    body: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let form = match body.as_str() {
@@ -70,7 +80,7 @@ async fn bad_body(world: &mut World, step: &Step, name: String, body: String) ->
 }
 
 #[when(regex = r"^the server sends (\w+) the last NOTIFY again$")]
-async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
@@ -81,7 +91,7 @@ async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(),
         .await
 }
 
-fn send(scene: &mut Scene, name: &str, spec: NotifySpec) -> Result<(), Miss> {
+fn send(scene: &mut Scene, name: &str, spec: NotifySpec) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     scene.mark()?;
     scene.server(|server, now| server.notify(now, &user, &spec))?;
@@ -99,7 +109,7 @@ async fn base_answers(
     code: String,
     other: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let mut codes = vec![number::<u16>(&code)?];
@@ -125,7 +135,9 @@ async fn base_answers(
                 notify.is_some()
             })?;
             let (Some(delivered), Some(notify)) = (delivered, notify) else {
-                return Err(Miss::Undecided("no NOTIFY reached the base".to_owned()));
+                return Err(StepFailure::Undecided(
+                    "no NOTIFY reached the base".to_owned(),
+                ));
             };
             let branch = notify.branch().map(str::to_owned);
             let mut status = None;
@@ -135,10 +147,10 @@ async fn base_answers(
             })?;
             match (answered, status) {
                 (Some(_), Some(status)) if codes.contains(&status) => Ok(()),
-                (Some(_), Some(status)) => Err(Miss::Base(format!(
+                (Some(_), Some(status)) => Err(StepFailure::Base(format!(
                     "the base answered the NOTIFY with {status}"
                 ))),
-                _ => Err(Miss::Base(format!(
+                _ => Err(StepFailure::Base(format!(
                     "the base did not answer the NOTIFY within {} ms",
                     limit.as_millis()
                 ))),
@@ -156,7 +168,7 @@ fn answer(record: &Record, branch: Option<&str>) -> Option<u16> {
 }
 
 #[then(regex = r"^the base answers every copy of the NOTIFY alike$")]
-async fn copies_alike(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn copies_alike(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let Mark { seq, at } = scene.stimulus;
@@ -180,9 +192,11 @@ async fn copies_alike(world: &mut World, step: &Step) -> Result<(), Miss> {
                 }
             }
             match (copies, answers.len()) {
-                (0 | 1, _) => Err(Miss::Undecided("the NOTIFY came only once".to_owned())),
+                (0 | 1, _) => Err(StepFailure::Undecided(
+                    "the NOTIFY came only once".to_owned(),
+                )),
                 (_, 1) => Ok(()),
-                (copies, different) => Err(Miss::Base(format!(
+                (copies, different) => Err(StepFailure::Base(format!(
                     "{copies} copies of the NOTIFY were answered in {different} different ways"
                 ))),
             }

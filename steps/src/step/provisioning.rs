@@ -1,6 +1,6 @@
 //! Provisioning: which handset is switched on for feature key synchronisation, and when that changes.
 
-use crate::scene::{Miss, Scene};
+use crate::scene::{Scene, StepFailure};
 use crate::world::World;
 use bench::Sync;
 use bench::provisioning::Transport;
@@ -8,21 +8,21 @@ use cucumber::gherkin::Step;
 use cucumber::{given, when};
 
 #[given(regex = r#"^handset "(\w+)" has feature key synchronisation off$"#)]
-async fn switched_off(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn switched_off(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| switch(scene, &name, Sync::Off))
         .await
 }
 
 #[given(regex = r#"^handset "(\w+)" has no switch for feature key synchronisation$"#)]
-async fn no_switch(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn no_switch(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| switch(scene, &name, Sync::Absent))
         .await
 }
 
 #[given(regex = r"^the base is provisioned for TCP$")]
-async fn over_tcp(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn over_tcp(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             scene
@@ -34,7 +34,12 @@ async fn over_tcp(world: &mut World, step: &Step) -> Result<(), Miss> {
 }
 
 #[when(regex = r"^provisioning switches feature key synchronisation (on|off) for (\w+)$")]
-async fn switches(world: &mut World, step: &Step, state: String, name: String) -> Result<(), Miss> {
+async fn switches(
+    world: &mut World,
+    step: &Step,
+    state: String,
+    name: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let sync = if state == "on" { Sync::On } else { Sync::Off };
@@ -45,7 +50,7 @@ async fn switches(world: &mut World, step: &Step, state: String, name: String) -
 }
 
 #[when(regex = r"^provisioning deletes the account of (\w+)$")]
-async fn deletes(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn deletes(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let account = name.clone();
@@ -57,7 +62,7 @@ async fn deletes(world: &mut World, step: &Step, name: String) -> Result<(), Mis
         .await
 }
 
-fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), Miss> {
+fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), StepFailure> {
     let found = scene.bench()?.provision_for(name, |file| {
         let account = file.account(name);
         account.map(|account| account.sync = sync).is_some()
@@ -65,14 +70,14 @@ fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), Miss> {
     if found {
         Ok(())
     } else {
-        Err(Miss::Rig(format!(
+        Err(StepFailure::Rig(format!(
             "the provisioning file has no account of {name}"
         )))
     }
 }
 
 /// Has the server tell the base to fetch its file again.
-fn tell(scene: &mut Scene, name: &str) -> Result<(), Miss> {
+fn tell(scene: &mut Scene, name: &str) -> Result<(), StepFailure> {
     scene.mark()?;
     Ok(scene.bench()?.check_sync(name)?)
 }

@@ -1,7 +1,7 @@
 //! Power and registration: the base starts, registers, and stays registered.
 
 use super::{counted, number, seconds};
-use crate::scene::{Miss, Scene};
+use crate::scene::{Scene, StepFailure};
 use crate::sight;
 use crate::world::World;
 use cucumber::gherkin::Step;
@@ -16,12 +16,16 @@ use std::time::Duration;
 const STARTS: Duration = Duration::from_secs(60);
 
 #[when(regex = r"^the base is switched on$")]
-async fn switched_on(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn switched_on(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world.perform(step, Scene::power_on).await
 }
 
 #[when(regex = r"^the base is switched on again after (\d+) seconds$")]
-async fn switched_on_again(world: &mut World, step: &Step, dark: String) -> Result<(), Miss> {
+async fn switched_on_again(
+    world: &mut World,
+    step: &Step,
+    dark: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let now = scene.here()?;
@@ -32,12 +36,12 @@ async fn switched_on_again(world: &mut World, step: &Step, dark: String) -> Resu
 }
 
 #[when(regex = r"^the base loses its power$")]
-async fn loses_power(world: &mut World, step: &Step) -> Result<(), Miss> {
+async fn loses_power(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world.perform(step, Scene::power_off).await
 }
 
 #[given(regex = r#"^handset "(\w+)" is registered$"#)]
-async fn registered(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn registered(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             scene.power_on()?;
@@ -53,7 +57,7 @@ async fn registered_within(
     step: &Step,
     name: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let deadline = scene.stimulus.at + seconds(&limit)?;
@@ -68,7 +72,7 @@ async fn stays_registered(
     step: &Step,
     name: String,
     length: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let length = if length.is_empty() {
@@ -79,10 +83,10 @@ async fn stays_registered(
             let user = scene.person(&name)?.user;
             let end = scene.here()?.at + length;
             loop {
-                let bound = live_binding(scene, &user)?;
+                let bound = lasting_binding(scene, &user)?;
                 let Some(until) = bound else {
                     let at = scene.here()?.at;
-                    return Err(Miss::Base(format!(
+                    return Err(StepFailure::Base(format!(
                         "{name}'s registration had run out at {at} s"
                     )));
                 };
@@ -105,7 +109,7 @@ async fn registers_again(
     name: String,
     times: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (user, wanted) = (scene.person(&name)?.user, number::<usize>(&times)?);
@@ -122,7 +126,7 @@ async fn registers_again(
                 return Ok(());
             }
             let sent = counted(count, "REGISTER");
-            Err(Miss::Base(format!(
+            Err(StepFailure::Base(format!(
                 "the base sent {sent} for {name}, not {wanted}"
             )))
         })
@@ -130,7 +134,12 @@ async fn registers_again(
 }
 
 #[given(regex = r"^the server grants (registrations|subscriptions) for (\d+) seconds$")]
-async fn grants(world: &mut World, step: &Step, of: String, length: String) -> Result<(), Miss> {
+async fn grants(
+    world: &mut World,
+    step: &Step,
+    of: String,
+    length: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let of = if of == "registrations" {
@@ -146,7 +155,11 @@ async fn grants(world: &mut World, step: &Step, of: String, length: String) -> R
 }
 
 #[given(regex = r"^the server is silent to the next (\d+) REGISTERs$")]
-async fn silent_to_registers(world: &mut World, step: &Step, times: String) -> Result<(), Miss> {
+async fn silent_to_registers(
+    world: &mut World,
+    step: &Step,
+    times: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let fault = Fault::new(Action::Drop)
@@ -160,15 +173,15 @@ async fn silent_to_registers(world: &mut World, step: &Step, times: String) -> R
         .await
 }
 
-fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(), Miss> {
+fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     loop {
-        if live_binding(scene, &user)?.is_some() {
+        if lasting_binding(scene, &user)?.is_some() {
             return Ok(());
         }
         let now = scene.here()?;
         if now.at >= deadline {
-            return Err(Miss::Base(format!(
+            return Err(StepFailure::Base(format!(
                 "{name} is not registered at {} s",
                 now.at
             )));
@@ -179,8 +192,8 @@ fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(),
     }
 }
 
-/// When the longest live binding of a user ends.
-fn live_binding(scene: &mut Scene, user: &str) -> Result<Option<Instant>, Miss> {
+/// When the binding of a user that lasts longest ends.
+fn lasting_binding(scene: &mut Scene, user: &str) -> Result<Option<Instant>, StepFailure> {
     scene.server(|server, now| {
         server
             .bindings(user)

@@ -1,7 +1,7 @@
-//! The application server's side: the portal, the stored services, the live subscriptions.
+//! The application server's side: the portal, the stored services, the active subscriptions.
 
 use super::{counted, number, seconds, setting};
-use crate::scene::{Miss, Scene};
+use crate::scene::{Scene, StepFailure};
 use crate::vocabulary::{self, Setting};
 use crate::world::World;
 use cucumber::gherkin::Step;
@@ -18,7 +18,7 @@ async fn server_starts_with(
     step: &Step,
     wanted: String,
     name: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (wanted, person) = (setting(&wanted)?, scene.person(&name)?);
@@ -37,7 +37,7 @@ async fn portal_sets(
     step: &Step,
     wanted: String,
     name: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| set_at_portal(scene, &wanted, &name))
         .await
@@ -51,7 +51,7 @@ async fn portal_has_set(
     step: &Step,
     wanted: String,
     name: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             set_at_portal(scene, &wanted, &name)?;
@@ -64,7 +64,7 @@ async fn portal_has_set(
         .await
 }
 
-fn set_at_portal(scene: &mut Scene, wanted: &str, name: &str) -> Result<(), Miss> {
+fn set_at_portal(scene: &mut Scene, wanted: &str, name: &str) -> Result<(), StepFailure> {
     let (wanted, person) = (setting(wanted)?, scene.person(name)?);
     let (service, value) = stored(scene, &person.user, &wanted)?;
     scene.mark()?;
@@ -79,11 +79,11 @@ fn stored(
     scene: &mut Scene,
     user: &str,
     wanted: &Setting,
-) -> Result<(sip::feature_event::Service, sip::feature_event::Setting), Miss> {
+) -> Result<(sip::feature_event::Service, sip::feature_event::Setting), StepFailure> {
     let service = wanted.0.service;
     let before = scene.server(|server, _| server.service(user, service).cloned())?;
-    let before =
-        before.ok_or_else(|| Miss::Rig(format!("the server has no such service for {user}")))?;
+    let before = before
+        .ok_or_else(|| StepFailure::Rig(format!("the server has no such service for {user}")))?;
     let mut value = before.setting.clone();
     value.active = wanted.0.active;
     value.number = wanted.0.number.clone().or(value.number);
@@ -100,7 +100,7 @@ async fn server_has(
     wanted: String,
     name: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (wanted, person) = (setting(&wanted)?, scene.person(&name)?);
@@ -121,7 +121,7 @@ async fn server_has(
                 let now = scene.bench()?.now();
                 if now >= deadline {
                     let kept = kept.map_or_else(|| "nothing".to_owned(), |kept| kept.to_string());
-                    return Err(Miss::Base(format!(
+                    return Err(StepFailure::Base(format!(
                         "the server has {kept} for {name}, not {wanted}"
                     )));
                 }
@@ -138,7 +138,7 @@ async fn server_has_subscriptions(
     step: &Step,
     count: String,
     name: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wanted: usize = if count == "no" { 0 } else { number(&count)? };
@@ -152,7 +152,7 @@ async fn server_has_subscriptions(
                 let now = scene.bench()?.now();
                 if now >= deadline {
                     let have = counted(have, "subscription");
-                    return Err(Miss::Base(format!(
+                    return Err(StepFailure::Base(format!(
                         "the server has {have} of {name}, not {wanted}"
                     )));
                 }

@@ -1,7 +1,7 @@
 //! Subscriptions: what the base asks the server for, when, and how often.
 
 use super::{counted, number, seconds, setting};
-use crate::scene::{Mark, Miss, Scene};
+use crate::scene::{Mark, Scene, StepFailure};
 use crate::sight;
 use crate::vocabulary::Setting;
 use crate::world::World;
@@ -18,11 +18,11 @@ use std::time::Duration;
 /// How long a base may take from power to a synchronised handset, where a step does not say.
 const STARTS: Duration = Duration::from_secs(60);
 
-/// How long a refresh may be away: the longest life that a scenario grants, and some.
+/// How long a refresh may be away: the longest lifetime that a scenario grants, and some.
 const LONGEST_LIFE: Duration = Duration::from_secs(4000);
 
 #[given(regex = r#"^handset "(\w+)" is synchronised with the server$"#)]
-async fn synchronised(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn synchronised(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             scene.power_on()?;
@@ -43,7 +43,7 @@ async fn synchronised_within(
     step: &Step,
     name: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let start = scene.stimulus;
@@ -60,7 +60,7 @@ fn is_synchronised(
     name: &str,
     start: Mark,
     deadline: Instant,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     let limit = deadline.since(start.at);
     let mut branches = Vec::new();
@@ -86,13 +86,13 @@ fn is_synchronised(
     })?;
     if answered.is_none() {
         let limit = limit.as_secs();
-        return Err(Miss::Base(format!(
+        return Err(StepFailure::Base(format!(
             "no NOTIFY for {name} was accepted within {limit} s"
         )));
     }
-    let live = scene.server(|server, _| server.subscriptions(&user).len())?;
-    if live == 0 {
-        return Err(Miss::Base(format!(
+    let active = scene.server(|server, _| server.subscriptions(&user).len())?;
+    if active == 0 {
+        return Err(StepFailure::Base(format!(
             "the server has no subscription of {name}"
         )));
     }
@@ -107,7 +107,7 @@ async fn asks_for(
     step: &Step,
     wanted: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (wanted, limit) = (setting(&wanted)?, seconds(&limit)?);
@@ -129,7 +129,7 @@ async fn asks_for(
                 } else {
                     asked.join(", ")
                 };
-                return Err(Miss::Base(format!(
+                return Err(StepFailure::Base(format!(
                     "the base asked the server for {instead} within {limit} s, not for {wanted}"
                 )));
             };
@@ -140,7 +140,11 @@ async fn asks_for(
 }
 
 #[then(regex = r"^the base asks the server for nothing for (\d+) seconds$")]
-async fn asks_for_nothing(world: &mut World, step: &Step, length: String) -> Result<(), Miss> {
+async fn asks_for_nothing(
+    world: &mut World,
+    step: &Step,
+    length: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let start = scene.stimulus;
@@ -150,7 +154,11 @@ async fn asks_for_nothing(world: &mut World, step: &Step, length: String) -> Res
 }
 
 #[then(regex = r"^the base does not ask again for (\d+) seconds$")]
-async fn does_not_ask_again(world: &mut World, step: &Step, length: String) -> Result<(), Miss> {
+async fn does_not_ask_again(
+    world: &mut World,
+    step: &Step,
+    length: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             // The request itself, its retransmissions and its repetition with credentials are one asking: from the
@@ -174,7 +182,9 @@ async fn does_not_ask_again(world: &mut World, step: &Step, length: String) -> R
                 }
             }
             let start = notified.ok_or_else(|| {
-                Miss::Undecided("no NOTIFY has reached the base since the user's change".to_owned())
+                StepFailure::Undecided(
+                    "no NOTIFY has reached the base since the user's change".to_owned(),
+                )
             })?;
             no_change_for(scene, start, seconds(&length)?)
         })
@@ -182,7 +192,7 @@ async fn does_not_ask_again(world: &mut World, step: &Step, length: String) -> R
 }
 
 /// No request with a new change leaves the base; one that left before `start` may be repeated on the wire.
-fn no_change_for(scene: &mut Scene, start: Mark, length: Duration) -> Result<(), Miss> {
+fn no_change_for(scene: &mut Scene, start: Mark, length: Duration) -> Result<(), StepFailure> {
     let before: Vec<Vec<u8>> = scene
         .bench()?
         .log()
@@ -206,7 +216,7 @@ fn no_change_for(scene: &mut Scene, start: Mark, length: Duration) -> Result<(),
         None => Ok(()),
         Some((at, intent)) => {
             let (at, asked) = (Instant::from_micros(at), Setting(intent));
-            Err(Miss::Base(format!(
+            Err(StepFailure::Base(format!(
                 "the base asked the server for {asked} at {at} s"
             )))
         }
@@ -222,7 +232,7 @@ async fn subscribes(
     name: String,
     limit: String,
     of_registration: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (user, limit) = (scene.person(&name)?.user, seconds(&limit)?);
@@ -237,7 +247,7 @@ async fn subscribes(
             })?;
             scene.seen = found.ok_or_else(|| {
                 let limit = limit.as_secs();
-                Miss::Base(format!(
+                StepFailure::Base(format!(
                     "the base did not subscribe for {name} within {limit} s"
                 ))
             })?;
@@ -247,7 +257,7 @@ async fn subscribes(
 }
 
 /// When the first 2xx to a REGISTER of this user reached the base.
-fn first_registration(scene: &mut Scene, name: &str, user: &str) -> Result<Mark, Miss> {
+fn first_registration(scene: &mut Scene, name: &str, user: &str) -> Result<Mark, StepFailure> {
     let start = scene.stimulus;
     let found = scene.await_record(start, STARTS, |record| {
         let response = sight::response(record, Direction::ToBase, Fate::Delivered);
@@ -260,7 +270,7 @@ fn first_registration(scene: &mut Scene, name: &str, user: &str) -> Result<Mark,
         })
     })?;
     found.ok_or_else(|| {
-        Miss::Base(format!(
+        StepFailure::Base(format!(
             "{name} was not registered within {} s",
             STARTS.as_secs()
         ))
@@ -273,7 +283,7 @@ async fn does_not_subscribe(
     step: &Step,
     name: String,
     length: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let start = scene.here()?;
@@ -283,7 +293,9 @@ async fn does_not_subscribe(
                 return Ok(());
             }
             let sent = counted(sent, "new SUBSCRIBE");
-            Err(Miss::Base(format!("the base sent {sent} for {name}")))
+            Err(StepFailure::Base(format!(
+                "the base sent {sent} for {name}"
+            )))
         })
         .await
 }
@@ -316,7 +328,7 @@ async fn sends_nothing(
     step: &Step,
     name: String,
     length: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let start = scene.stimulus;
@@ -330,7 +342,9 @@ async fn sends_nothing(
             });
             match sent {
                 None => Ok(()),
-                Some(method) => Err(Miss::Base(format!("the base sent {method} for {name}"))),
+                Some(method) => Err(StepFailure::Base(format!(
+                    "the base sent {method} for {name}"
+                ))),
             }
         })
         .await
@@ -343,7 +357,7 @@ async fn sends_at_most(
     most: String,
     name: String,
     length: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (user, most) = (scene.person(&name)?.user, number::<usize>(&most)?);
@@ -355,7 +369,7 @@ async fn sends_at_most(
             }
             let sent = counted(sent, "SUBSCRIBE");
             let length = length.as_secs();
-            Err(Miss::Base(format!(
+            Err(StepFailure::Base(format!(
                 "the base sent {sent} for {name} in {length} s, more than {most}"
             )))
         })
@@ -368,7 +382,7 @@ async fn sends_copies(
     step: &Step,
     times: String,
     limit: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let wanted = number::<usize>(&times)?;
@@ -389,7 +403,7 @@ async fn sends_copies(
                 return Ok(());
             }
             let copies = counted(copies, "time");
-            Err(Miss::Base(format!(
+            Err(StepFailure::Base(format!(
                 "the base sent its first SUBSCRIBE {copies}, not {wanted}"
             )))
         })
@@ -402,7 +416,7 @@ async fn is_refreshed(
     step: &Step,
     name: String,
     times: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let times = if times.is_empty() { 1 } else { number(&times)? };
@@ -420,7 +434,7 @@ async fn is_refreshed(
 }
 
 #[when(regex = r"^the subscription of (\w+) comes up for refresh$")]
-async fn comes_up(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn comes_up(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
@@ -433,14 +447,19 @@ async fn comes_up(world: &mut World, step: &Step, name: String) -> Result<(), Mi
 }
 
 /// Lets the world run until the base refreshes the subscription; `scene.seen` is that moment.
-fn refresh_leaves(scene: &mut Scene, name: &str, user: &str, start: Mark) -> Result<(), Miss> {
+fn refresh_leaves(
+    scene: &mut Scene,
+    name: &str,
+    user: &str,
+    start: Mark,
+) -> Result<(), StepFailure> {
     let found = scene.await_record(start, LONGEST_LIFE, |record| {
         let request = sight::request_from_base(record, &Method::Subscribe);
         request.is_some_and(|it| sight::is_from(&it, user) && it.to_tag().is_some())
     })?;
     scene.seen = found.ok_or_else(|| {
         let limit = LONGEST_LIFE.as_secs();
-        Miss::Base(format!(
+        StepFailure::Base(format!(
             "the base did not refresh {name}'s subscription within {limit} s"
         ))
     })?;
@@ -448,7 +467,7 @@ fn refresh_leaves(scene: &mut Scene, name: &str, user: &str, start: Mark) -> Res
 }
 
 #[when(regex = r"^the subscription of (\w+) is up to date$")]
-async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             // A base that refused a NOTIFY may have lost its subscription: it must see to it by itself. A full state
@@ -456,13 +475,16 @@ async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(
             let user = scene.person(&name)?.user;
             let deadline = scene.here()?.at + LONGEST_LIFE;
             loop {
-                let live = scene.server(|server, _| !server.subscriptions(&user).is_empty())?;
-                if live {
+                let is_active =
+                    scene.server(|server, _| !server.subscriptions(&user).is_empty())?;
+                if is_active {
                     break;
                 }
                 let now = scene.here()?;
                 if now.at >= deadline {
-                    return Err(Miss::Base(format!("{name} has no subscription any more")));
+                    return Err(StepFailure::Base(format!(
+                        "{name} has no subscription any more"
+                    )));
                 }
                 scene
                     .bench()?
@@ -482,7 +504,7 @@ async fn lives_on(
     step: &Step,
     name: String,
     length: String,
-) -> Result<(), Miss> {
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
@@ -497,24 +519,29 @@ async fn lives_on(
             });
             if let Some(at) = lost {
                 let at = Instant::from_micros(at);
-                return Err(Miss::Base(format!(
+                return Err(StepFailure::Base(format!(
                     "{name}'s subscription was over at {at} s"
                 )));
             }
-            let live = scene.server(|server, _| server.subscriptions(&user).len())?;
-            if live == 1 {
+            let active = scene.server(|server, _| server.subscriptions(&user).len())?;
+            if active == 1 {
                 return Ok(());
             }
-            let live = counted(live, "subscription");
-            Err(Miss::Base(format!(
-                "the server has {live} of {name} in the end"
+            let active = counted(active, "subscription");
+            Err(StepFailure::Base(format!(
+                "the server has {active} of {name} in the end"
             )))
         })
         .await
 }
 
 #[then(regex = r"^the base ends the subscription of (\w+) within (\d+) seconds$")]
-async fn ends(world: &mut World, step: &Step, name: String, limit: String) -> Result<(), Miss> {
+async fn ends(
+    world: &mut World,
+    step: &Step,
+    name: String,
+    limit: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let (user, limit) = (scene.person(&name)?.user, seconds(&limit)?);
@@ -528,7 +555,7 @@ async fn ends(world: &mut World, step: &Step, name: String, limit: String) -> Re
             // What the base answers next is the closing NOTIFY, not the one that made it look for its provisioning.
             scene.stimulus = found.ok_or_else(|| {
                 let limit = limit.as_secs();
-                Miss::Base(format!(
+                StepFailure::Base(format!(
                     "the base did not end {name}'s subscription within {limit} s"
                 ))
             })?;
@@ -538,7 +565,11 @@ async fn ends(world: &mut World, step: &Step, name: String, limit: String) -> Re
 }
 
 #[then(regex = r"^the base answered a challenge of a SUBSCRIBE for (\w+)$")]
-async fn answered_challenge(world: &mut World, step: &Step, name: String) -> Result<(), Miss> {
+async fn answered_challenge(
+    world: &mut World,
+    step: &Step,
+    name: String,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
@@ -564,9 +595,11 @@ async fn answered_challenge(world: &mut World, step: &Step, name: String) -> Res
                 }
             }
             if challenged.is_empty() {
-                return Err(Miss::Undecided("no SUBSCRIBE was challenged".to_owned()));
+                return Err(StepFailure::Undecided(
+                    "no SUBSCRIBE was challenged".to_owned(),
+                ));
             }
-            Err(Miss::Base(format!(
+            Err(StepFailure::Base(format!(
                 "the base left a challenge of {name}'s SUBSCRIBE unanswered"
             )))
         })

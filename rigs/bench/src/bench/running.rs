@@ -24,7 +24,7 @@ impl Bench {
         Ok(self.now() + within)
     }
 
-    /// Takes in everything that is due by now, so that what is recorded next stands behind it.
+    /// Takes in everything that is due by now, so that what is recorded next stands after it.
     pub(super) fn settle(&mut self) -> Result<(), RigError> {
         let now = self.now();
         while let Some(observed) = self.lab.advance(now) {
@@ -102,6 +102,7 @@ impl Bench {
             Indication::Fetch { exchange, request } => {
                 self.serve(place, stamp, exchange, request.uri().path());
             }
+            Indication::Note(text) => self.append_at(place, stamp, Observation::Note { text }),
             Indication::BaseEnded => return self.on_end(place, at),
             Indication::Broken(error) => return Err(self.breaks(error)),
         }

@@ -11,7 +11,9 @@ mod passage;
 use super::names::Names;
 use super::network::Fault;
 use super::network::transit::Transit;
-use super::{BaseSpec, Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace};
+use super::{
+    BaseSpec, Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace, framing_lost,
+};
 use crate::error::RigError;
 use bytes::Bytes;
 use evidence::record::Direction;
@@ -247,6 +249,12 @@ impl VirtualLab {
 
     fn take_output(&mut self, node: NodeId, output: Output) {
         match output {
+            Output::CloseFlow(flow) => {
+                let name = self.nodes.get(node.0).map_or_else(String::new, Slot::name);
+                let unit = self.unit_of(node, self.node_at(flow.remote));
+                self.observe(unit.map(|(unit, _)| unit), framing_lost(&name, flow));
+                self.break_stream(flow.local, flow.remote);
+            }
             Output::Sip(transmit) => self.transmit(node, transmit),
             Output::Console(bytes) => self.plan(LINE, Task::ConsoleFromUnit(node, bytes)),
             Output::Http { exchange, request } => self.fetch(node, exchange, request),

@@ -22,7 +22,7 @@ pub use base_port::WireBase;
 use super::names::Names;
 use super::network::Fault;
 use super::network::transit::{Entry, Flight, Transit};
-use super::{Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace};
+use super::{Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace, framing_lost};
 use crate::error::RigError;
 use base_port::{Answered, BasePort, broken};
 use bytes::Bytes;
@@ -365,7 +365,17 @@ impl World {
     fn on_server_arrival(&mut self, place: usize, arrival: Arrival) {
         let now = self.clock.now();
         match arrival {
-            Arrival::Sip { flow, bytes } => {
+            Arrival::Sip {
+                flow,
+                connection,
+                bytes,
+            } if connection.is_given_up() => {
+                if let Some(unit) = self.unit_at(flow.remote) {
+                    let rest = flight(self.unit_id(unit), Direction::FromBase, flow, bytes);
+                    self.tap(&rest, Fate::Dropped);
+                }
+            }
+            Arrival::Sip { flow, bytes, .. } => {
                 let Some(server) = self.servers.get_mut(place) else {
                     return;
                 };
@@ -486,6 +496,12 @@ impl World {
                 Output::Timeout(due) => {
                     server.due = due;
                     return;
+                }
+                Output::CloseFlow(flow) => {
+                    server.end(flow);
+                    let unit = self.unit_at(flow.remote).map(|unit| self.unit_id(unit));
+                    self.observe(unit, framing_lost("the application server", flow));
+                    self.end_stream(place, now, flow);
                 }
                 Output::Sip(Transmit { flow, bytes, .. }) => self.transmit(place, now, flow, bytes),
                 Output::HttpReply { exchange, response } => server.answer(exchange, response),

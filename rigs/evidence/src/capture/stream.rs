@@ -1,12 +1,14 @@
 //! One direction of a TCP connection of a capture, put together and cut into SIP messages.
 //!
-//! Segments may come late, twice or never. After a gap that does not close, reading goes on at the next message.
+//! Segments may come late, twice or never. After a gap that does not close, reading goes on at the next message. A
+//! capture is not a peer: nothing can be closed here, so what cannot be framed is passed over, always by at least one byte,
+//! and what is kept between two segments is never more than the longest message and the segments that wait.
 
 use std::collections::BTreeMap;
 
-/// How many segments wait for a missing one.
+/// How many segments wait for a missing one. Our choice: a receive window of 64 KiB holds about 45 full segments.
 const PATIENCE: usize = 64;
-/// The longest message that is put together.
+/// The longest message that is put together. Our choice: far above every SIP message, and no burden on memory.
 const LONGEST: usize = 1 << 20;
 
 /// One direction.
@@ -15,6 +17,8 @@ pub(super) struct Stream {
     next: Option<u32>,
     waiting: BTreeMap<u32, Vec<u8>>,
     buffer: Vec<u8>,
+    /// How much of the buffer is known to hold no end of a head.
+    searched: usize,
 }
 
 impl Stream {
@@ -34,7 +38,7 @@ impl Stream {
         self.next.get_or_insert(sequence);
         self.waiting.insert(sequence, data.to_vec());
         if self.waiting.len() > PATIENCE {
-            self.buffer.clear();
+            self.drop_first(self.buffer.len());
             self.next = self.waiting.keys().next().copied();
         }
         self.join();
@@ -59,34 +63,45 @@ impl Stream {
     fn cut(&mut self) -> Vec<Vec<u8>> {
         let mut messages = Vec::new();
         loop {
-            let blank = self
-                .buffer
-                .iter()
-                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-                .count();
-            self.buffer.drain(..blank);
-            let Some(end) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") else {
+            let is_blank = |byte: &&u8| matches!(byte, b'\r' | b'\n');
+            let blank = self.buffer.iter().take_while(is_blank).count();
+            if blank > 0 {
+                self.drop_first(blank);
+            }
+            let Some(end) = self.end_of_head() else {
                 break;
             };
             let head = self.buffer.get(..end).unwrap_or_default();
-            if !super::read::is_sip(head) {
-                self.buffer.drain(..end + 4);
-                continue;
-            }
             let total = (end + 4).saturating_add(content_length(head));
-            if total > LONGEST {
-                self.buffer.clear();
-                break;
+            if !super::read::is_sip(head) || total > LONGEST {
+                self.drop_first(end + 4);
+                continue;
             }
             if self.buffer.len() < total {
                 break;
             }
-            messages.push(self.buffer.drain(..total).collect());
+            messages.push(self.drop_first(total));
         }
         if self.buffer.len() > LONGEST {
-            self.buffer.clear();
+            self.drop_first(self.buffer.len());
         }
         messages
+    }
+
+    /// Where the empty line behind a head begins.
+    fn end_of_head(&mut self) -> Option<usize> {
+        let unsearched = self.buffer.get(self.searched..)?;
+        let found = unsearched.windows(4).position(|four| four == b"\r\n\r\n");
+        self.searched = match found {
+            Some(at) => self.searched + at,
+            None => self.buffer.len().saturating_sub(3),
+        };
+        found.map(|_| self.searched)
+    }
+
+    fn drop_first(&mut self, length: usize) -> Vec<u8> {
+        self.searched = 0;
+        self.buffer.drain(..length).collect()
     }
 }
 
@@ -111,6 +126,9 @@ fn content_length(head: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
 
     const ONE: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 3\r\n\r\nabc";
     const TWO: &[u8] = b"SIP/2.0 200 OK\r\nl: 0\r\n\r\n";
@@ -147,5 +165,48 @@ mod tests {
         let mut stream = Stream::default();
         let text = [b"GET / HTTP/1.1\r\n\r\n", TWO].concat();
         assert_eq!(stream.take(7, &text), [TWO.to_vec()]);
+    }
+
+    #[test]
+    fn a_head_without_end_is_given_up_and_reading_goes_on() {
+        let mut stream = Stream::default();
+        let mut sequence = 0;
+        let mut take = |data: &[u8]| {
+            let messages = stream.take(sequence, data);
+            sequence = sequence.wrapping_add(u32::try_from(data.len()).unwrap());
+            (messages, stream.buffer.len())
+        };
+        take(b"OPTIONS sip:a SIP/2.0\r\nSubject: ");
+        for _ in 0..LONGEST / 1_000 * 3 {
+            let (messages, kept) = take(&[b'x'; 1_000]);
+            assert!(messages.is_empty() && kept <= LONGEST);
+        }
+        take(b"\r\n\r\n");
+        assert_eq!(take(TWO).0, [TWO.to_vec()]);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn messages_are_bounded_by_the_bytes_and_do_not_depend_on_the_cuts(
+            parts in vec(select(vec!["OPTIONS sip:a SIP/2.0\r\n", "l: 3\r\n", "l: 9999999\r\n", "\r\n", "\r", "abc"]), 0..40),
+            size in 1_usize..60,
+        ) {
+            let whole = parts.concat().into_bytes();
+            let cut = |size: usize| {
+                let (mut stream, mut sequence) = (Stream::default(), 1_u32);
+                let mut messages = Vec::new();
+                for piece in whole.chunks(size) {
+                    messages.extend(stream.take(sequence, piece));
+                    sequence += u32::try_from(piece.len()).unwrap();
+                }
+                messages
+            };
+            let messages = cut(size);
+            prop_assert!(messages.concat().len() <= whole.len());
+            prop_assert!(messages.iter().all(|message| !message.is_empty()));
+            prop_assert_eq!(messages, cut(1));
+        }
     }
 }

@@ -58,7 +58,7 @@ pub struct AnswerPolicy {
     pub count: CountStyle,
     /// Whether a stale nonce is answered again.
     pub honours_stale: bool,
-    /// How often in a row.
+    /// How many times in a row.
     pub stale_limit: u32,
     /// Whether it answers with the qop that is offered.
     pub uses_qop: bool,

@@ -1,6 +1,6 @@
 //! The server: writes challenges and judges credentials.
 //!
-//! A nonce is known from its challenge until its life is over. Credentials whose hash is right but whose nonce is
+//! A nonce is known from its challenge until its lifetime is over. Credentials whose hash is right but whose nonce is
 //! unknown, too old or used with the same count before are stale, not wrong (RFC 7616 §3.3): the client is to try
 //! again with a new nonce, and its user is not asked for a password.
 
@@ -21,7 +21,7 @@ pub struct ChallengePolicy {
     pub algorithms: Vec<Algorithm>,
     /// The qop values it offers; none is the scheme of RFC 2069.
     pub qop: Vec<Qop>,
-    /// How long a nonce lives.
+    /// How long a nonce is valid.
     pub nonce_life: Duration,
     /// What each nonce begins with.
     pub nonce_prefix: String,
@@ -40,7 +40,7 @@ pub struct ChallengePolicy {
 }
 
 impl ChallengePolicy {
-    /// MD5 with `qop="auth"` for this realm, and an hour of life for a nonce.
+    /// MD5 with `qop="auth"` for this realm, and nonces that are valid for an hour.
     #[must_use]
     pub fn new(realm: &str) -> Self {
         Self {

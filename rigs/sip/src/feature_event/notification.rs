@@ -61,14 +61,14 @@ impl Notification {
         // Some part of the field leaves the type of a part out.
         let known = kind.is_empty() || kind.eq_ignore_ascii_case(super::CONTENT_TYPE);
         if !known {
-            return self.miss(BodyError::Unknown(format!("media type `{kind}`")));
+            return self.leave_unread(BodyError::Unknown(format!("media type `{kind}`")));
         }
         if kind.is_empty() {
             self.oddities.push(Oddity("no Content-Type".to_owned()));
         }
         match document::parse(body, &mut self.oddities) {
-            Err(error) => self.miss(error),
-            Ok(roots) if roots.is_empty() => self.miss(BodyError::NoDocument),
+            Err(error) => self.leave_unread(error),
+            Ok(roots) if roots.is_empty() => self.leave_unread(BodyError::NoDocument),
             Ok(roots) => {
                 if roots.len() > 1 {
                     self.oddities
@@ -77,14 +77,14 @@ impl Notification {
                 for root in &roots {
                     match Event::read(root, &mut self.oddities) {
                         Ok(event) => self.events.push(event),
-                        Err(error) => self.miss(error),
+                        Err(error) => self.leave_unread(error),
                     }
                 }
             }
         }
     }
 
-    fn miss(&mut self, error: BodyError) {
+    fn leave_unread(&mut self, error: BodyError) {
         let position = self.events.len() + self.unread.len();
         self.unread.push(Unread { position, error });
     }

@@ -84,13 +84,6 @@ impl Builder {
         self
     }
 
-    /// Appends the body without a Content-Type.
-    #[must_use]
-    pub fn untyped_body(mut self, body: impl Into<Bytes>) -> Self {
-        self.body = body.into();
-        self
-    }
-
     /// Says something else in Content-Length than the length of the body; `None` leaves the header out.
     #[must_use]
     pub fn content_length(mut self, value: Option<&str>) -> Self {

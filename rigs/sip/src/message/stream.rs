@@ -1,15 +1,21 @@
 //! Cuts a byte stream into messages by Content-Length (RFC 3261 §18.3).
 //!
 //! Pieces go in as they arrive, whole messages come out. Empty lines between messages are keep-alives (RFC 5626
-//! §4.4.1): they are dropped, and pings are counted for an owner that wants to answer them. A message above the size
-//! limit is refused before its body is stored.
+//! §4.4.1): they are dropped, and pings are counted for an owner that wants to answer them.
 //!
-//! What happens after an error: as long as the length is known, exactly that many bytes are skipped. When it is not
-//! (no usable Content-Length, no end of the head within the limit), everything up to the next line that reads as a
-//! start line is dropped. A strict peer would close the connection instead; a rig that judges the peer reads on, so
-//! that one wrong message is one finding.
+//! **The law**: each poll that answers consumes at least one byte, or it closes the stream for good. So the polls that
+//! answer are never more than the bytes that came, and what is held after a `None` is never more than the limit.
+//!
+//! | what comes | answer | and then |
+//! |---|---|---|
+//! | a message above the limit, its length known | error, before its body is stored | exactly that many bytes are skipped |
+//! | a message that cannot be read, its length known | error | the next message is read |
+//! | a head without end within the limit, or without a usable Content-Length | error | closed: everything is dropped |
+//!
+//! Closed is what RFC 4475 §3.1.2.3 and §3.3.9 ask for: where a message ends without saying where, the error cannot be
+//! recovered from, and the owner closes the connection ([`Framer::is_closed`]).
 
-use super::{Lint, Message, ParseError, start_line};
+use super::{Lint, Message, ParseError};
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Large enough for every datagram that SIP allows (RFC 3261 §18.1.1).
@@ -17,12 +23,14 @@ pub const DEFAULT_LIMIT: usize = 65_535;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// At or behind the beginning of a message.
-    Reading,
+    /// At or behind the beginning of a head.
+    Head,
+    /// Behind a head that is held, whose message is `whole` bytes long and within the limit.
+    Body { whole: usize, is_stated: bool },
     /// In a message that is refused and whose end is known.
     Skipping { left: usize },
-    /// Looking for a start line.
-    Lost,
+    /// Nobody knows where the next message begins.
+    Closed,
 }
 
 /// The framer of one direction of one stream.
@@ -50,40 +58,47 @@ impl Framer {
         Self {
             buffer: BytesMut::new(),
             limit,
-            state: State::Reading,
+            state: State::Head,
             searched: 0,
             half_ping: false,
             pings: 0,
         }
     }
 
-    /// A piece of the stream has come.
+    /// A piece of the stream has come. On a closed stream it is dropped.
     pub fn push(&mut self, piece: &[u8]) {
-        self.buffer.extend_from_slice(piece);
+        if self.state != State::Closed {
+            self.buffer.extend_from_slice(piece);
+        }
     }
 
-    /// The next message or the next error; `None` when more bytes are needed.
+    /// The next message or the next error; `None` when more bytes are needed, and always on a closed stream.
     pub fn poll(&mut self) -> Option<Result<Message, ParseError>> {
-        loop {
-            match self.state {
-                State::Reading => return self.poll_message(),
-                State::Skipping { left } => {
-                    let here = left.min(self.buffer.len());
-                    self.buffer.advance(here);
-                    if here < left {
-                        self.state = State::Skipping { left: left - here };
-                        return None;
-                    }
-                    self.state = State::Reading;
-                }
-                State::Lost => {
-                    if !self.find_start_line() {
-                        return None;
-                    }
-                    self.state = State::Reading;
-                }
-            }
+        if let State::Skipping { left } = self.state {
+            self.skip(left);
         }
+        if self.state == State::Head
+            && let Err(error) = self.read_head()
+        {
+            return Some(Err(error));
+        }
+        let State::Body { whole, is_stated } = self.state else {
+            return None;
+        };
+        if self.buffer.len() < whole {
+            return None;
+        }
+        self.state = State::Head;
+        let parsed = Message::parse(self.take(whole));
+        Some(parsed.map(|mut message| {
+            if !is_stated {
+                message.lints.push(Lint {
+                    clause: "RFC 3261 §18.3",
+                    text: "no Content-Length on a stream".to_owned(),
+                });
+            }
+            message
+        }))
     }
 
     /// How many keep-alive pings (two empty lines) have come since the last call.
@@ -94,46 +109,59 @@ impl Framer {
     /// Whether bytes of an unfinished message are held: the end of the stream here cuts a message in two.
     #[must_use]
     pub fn is_mid_message(&self) -> bool {
-        self.state != State::Reading || !self.buffer.is_empty()
+        matches!(self.state, State::Skipping { .. }) || !self.buffer.is_empty()
     }
 
-    fn poll_message(&mut self) -> Option<Result<Message, ParseError>> {
+    /// Whether the framing is lost: nothing comes out any more, and the owner closes the connection.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state == State::Closed
+    }
+
+    /// How many bytes are held. Once [`poll`](Self::poll) has answered `None`, never more than the limit.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.len()
+    }
+
+    fn skip(&mut self, left: usize) {
+        let here = left.min(self.buffer.len());
+        self.buffer.advance(here);
+        self.state = match left - here {
+            0 => State::Head,
+            left => State::Skipping { left },
+        };
+    }
+
+    /// Looks for the end of a head and moves on behind it.
+    fn read_head(&mut self) -> Result<(), ParseError> {
         self.drop_keep_alives();
-        let Some(head) = self.find_end_of_head() else {
-            if self.buffer.len() > self.limit {
-                self.state = State::Lost;
-                self.searched = 0;
-                return Some(Err(self.too_large()));
-            }
-            return None;
-        };
-        let (length, missing) = match content_length(self.buffer.get(..head).unwrap_or_default()) {
-            Ok(length) => (length.unwrap_or(0), length.is_none()),
+        let head = self.find_end_of_head();
+        // A head that ends behind the limit closes too: how the stream was cut must not matter.
+        if head.unwrap_or(self.buffer.len()) > self.limit {
+            self.close();
+            return Err(self.too_large());
+        }
+        let Some(head) = head else { return Ok(()) };
+        let stated = match content_length(self.buffer.get(..head).unwrap_or_default()) {
+            Ok(stated) => stated,
             Err(error) => {
-                self.take(head);
-                self.state = State::Lost;
-                return Some(Err(error));
+                self.close();
+                return Err(error);
             }
         };
-        let whole = head.saturating_add(length);
+        let body = stated.unwrap_or(0);
+        let whole = head.saturating_add(body);
         if whole > self.limit {
-            self.searched = 0;
-            self.state = State::Skipping { left: whole };
-            return Some(Err(self.too_large()));
+            self.take(head);
+            self.state = State::Skipping { left: body };
+            return Err(self.too_large());
         }
-        if self.buffer.len() < whole {
-            return None;
-        }
-        let parsed = Message::parse(self.take(whole));
-        Some(parsed.map(|mut message| {
-            if missing {
-                message.lints.push(Lint {
-                    clause: "RFC 3261 §18.3",
-                    text: "no Content-Length on a stream".to_owned(),
-                });
-            }
-            message
-        }))
+        self.state = State::Body {
+            whole,
+            is_stated: stated.is_some(),
+        };
+        Ok(())
     }
 
     fn drop_keep_alives(&mut self) {
@@ -158,24 +186,14 @@ impl Framer {
         found.map(|at| self.searched + at + 4)
     }
 
-    fn find_start_line(&mut self) -> bool {
-        while let Some(end) = self.buffer.windows(2).position(|two| two == b"\r\n") {
-            let line = self.buffer.get(..end).unwrap_or_default();
-            let line = std::str::from_utf8(line).unwrap_or_default();
-            if start_line::parse(line).is_ok() {
-                return true;
-            }
-            self.buffer.advance(end + 2);
-        }
-        if self.buffer.len() > self.limit {
-            self.buffer.clear();
-        }
-        false
-    }
-
     fn take(&mut self, length: usize) -> Bytes {
         self.searched = 0;
         self.buffer.split_to(length).freeze()
+    }
+
+    fn close(&mut self) {
+        self.buffer = BytesMut::new();
+        self.state = State::Closed;
     }
 
     fn too_large(&self) -> ParseError {
@@ -294,26 +312,29 @@ mod tests {
     }
 
     #[test]
-    fn a_head_without_end_is_refused_at_the_limit() {
-        let mut framer = Framer::new(100);
-        framer.push(&[b'x'; 101]);
-        assert!(matches!(framer.poll(), Some(Err(_))));
-        framer.push(format!("\r\n{OPTIONS}").as_bytes());
-        assert_eq!(bodies(&mut framer), [Some(b"body".to_vec())]);
+    fn a_head_without_end_within_the_limit_closes_the_stream() {
+        // With a good start line, and with none.
+        for begin in ["OPTIONS sip:a@b SIP/2.0\r\nSubject: ", "\r\nx"] {
+            let mut framer = Framer::new(100);
+            framer.push(begin.as_bytes());
+            framer.push(&[b'x'; 101]);
+            assert!(matches!(framer.poll(), Some(Err(_))), "{begin}");
+            assert!(framer.is_closed());
+            framer.push(format!("\r\n\r\n{OPTIONS}").as_bytes());
+            assert_eq!(framer.poll(), None);
+            assert_eq!(framer.held(), 0);
+        }
     }
 
     #[test]
-    fn an_unreadable_length_loses_only_the_message_it_belongs_to() {
+    fn an_unreadable_length_closes_the_stream() {
         for length in ["-3", "x", "", "4\r\nl: 5", "99999999999999999999999"] {
             let mut framer = Framer::default();
             let odd = format!("OPTIONS sip:a@b SIP/2.0\r\nl: {length}\r\n\r\nsome body\r\n");
             framer.push(odd.as_bytes());
             framer.push(OPTIONS.as_bytes());
-            assert_eq!(
-                bodies(&mut framer),
-                [None, Some(b"body".to_vec())],
-                "{length}"
-            );
+            assert_eq!(bodies(&mut framer), [None], "{length}");
+            assert!(framer.is_closed());
         }
     }
 

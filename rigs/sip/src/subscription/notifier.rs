@@ -64,13 +64,13 @@ pub struct SubscribeAnswer {
 /// What a SUBSCRIBE was, for the notifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscribeKind {
-    /// It began a subscription: a NOTIFY with the full state is owed.
+    /// It began a subscription: a NOTIFY with the full state is due.
     Initial,
-    /// It fetched the state once: a NOTIFY with the full state is owed, and it will be the closing one.
+    /// It fetched the state once: a NOTIFY with the full state is due, and it will be the closing one.
     Fetch,
-    /// It went on, without body: a NOTIFY with the full state is owed.
+    /// It went on, without body: a NOTIFY with the full state is due.
     Refreshed,
-    /// It went on, with a body: a NOTIFY with the resulting state is owed.
+    /// It went on, with a body: a NOTIFY with the resulting state is due.
     Changed,
     /// It ended the subscription: the closing NOTIFY follows by itself.
     Unsubscribed,
@@ -239,7 +239,7 @@ impl Notifier {
     }
 
     /// Takes a SUBSCRIBE of this dialog, once. The owner sends the answer, calls [`notify`](Self::notify) where one is
-    /// owed, and drains [`poll_output`](Self::poll_output); in which order is a habit of servers.
+    /// due, and drains [`poll_output`](Self::poll_output); in which order is a habit of servers.
     pub fn handle_subscribe(&mut self, now: Instant, subscribe: &Message) -> SubscribeAnswer {
         if !self.is_active() {
             return refusal(481, "Subscription Does Not Exist", Vec::new());

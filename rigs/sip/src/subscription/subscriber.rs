@@ -300,7 +300,7 @@ impl Subscriber {
             .map(|outstanding| &outstanding.request)
     }
 
-    /// Begins. While an attempt or a subscription lives this changes nothing; a wait for the next attempt is cut short
+    /// Begins. While there is an attempt or a subscription this changes nothing; a wait for the next attempt is cut short
     /// if the retry floor has passed.
     pub fn subscribe(&mut self, now: Instant) {
         match self.state {
@@ -363,7 +363,7 @@ impl Subscriber {
         }
     }
 
-    /// Forgets everything without a word and begins anew in a new dialog: after a failover, or when the flow is gone.
+    /// Forgets everything silently and begins anew in a new dialog: after a failover, or when the flow is gone.
     /// The owner must no longer report the fate of a SUBSCRIBE that was sent before.
     pub fn restart(&mut self, now: Instant) {
         self.abandon();
@@ -371,7 +371,7 @@ impl Subscriber {
         self.pump(now);
     }
 
-    /// Forgets everything without a word. The owner must no longer report the fate of a SUBSCRIBE that was sent before.
+    /// Forgets everything silently. The owner must no longer report the fate of a SUBSCRIBE that was sent before.
     pub fn abandon(&mut self) {
         self.state = State::Idle;
         self.outstanding = None;

@@ -17,6 +17,7 @@ fn drain(endpoint: &mut Endpoint) -> (Vec<Transmit>, Vec<Indication>) {
     let (mut sent, mut told) = (Vec::new(), Vec::new());
     loop {
         match endpoint.poll_output() {
+            Output::CloseFlow(flow) => panic!("{flow:?} is to be closed"),
             Output::Transmit(transmit) => sent.push(transmit),
             Output::Indication(indication) => told.push(indication),
             Output::Timeout(_) => return (sent, told),
@@ -359,6 +360,31 @@ fn garbage_is_reported_and_keep_alives_are_not() {
             reported,
             "{bytes:?}"
         );
+    }
+}
+
+#[test]
+fn a_stream_whose_framing_is_lost_is_reported_and_closed_once() {
+    for lost in [
+        "OPTIONS sip:a SIP/2.0\r\nl: -1\r\n\r\n".to_owned(),
+        format!("OPTIONS sip:a SIP/2.0\r\nX: {}", "x".repeat(70_000)),
+    ] {
+        let mut endpoint = endpoint();
+        endpoint.handle_sip(at(0), flow(Tcp), lost.into());
+        let told = endpoint.poll_output();
+        assert!(matches!(
+            told,
+            Output::Indication(Indication::Garbage { .. })
+        ));
+        assert_eq!(endpoint.poll_output(), Output::CloseFlow(flow(Tcp)));
+        assert_eq!(endpoint.poll_output(), Output::Timeout(None));
+        // What is still on its way is of the old connection, whatever it looks like.
+        let notify = request(&Method::Notify, "z9hG4bK1", 1);
+        endpoint.handle_sip(at(1), flow(Tcp), notify.wire().clone());
+        assert_eq!(endpoint.poll_output(), Output::Timeout(None));
+        endpoint.handle_flow_closed(at(2), flow(Tcp));
+        endpoint.handle_sip(at(3), flow(Tcp), notify.wire().clone());
+        assert_eq!(drain(&mut endpoint).1.len(), 1, "a new connection");
     }
 }
 

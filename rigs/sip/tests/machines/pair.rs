@@ -81,6 +81,7 @@ impl Phone {
                 SubscriberOutput::Timeout(deadline) => deadline,
             };
             match self.endpoint.poll_output() {
+                Output::CloseFlow(flow) => panic!("{flow:?} is to be closed"),
                 Output::Transmit(transmit) => network.send(now, &transmit),
                 Output::Indication(indication) => self.on_indication(now, indication),
                 Output::Timeout(deadline) => {
@@ -175,6 +176,7 @@ impl Server {
                 continue;
             }
             match self.endpoint.poll_output() {
+                Output::CloseFlow(flow) => panic!("{flow:?} is to be closed"),
                 Output::Transmit(transmit) => network.send(now, &transmit),
                 Output::Indication(indication) => self.on_indication(now, indication),
                 Output::Timeout(deadline) => {

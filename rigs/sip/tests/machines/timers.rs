@@ -33,6 +33,7 @@ fn run(endpoint: &mut Endpoint, from: Instant) -> Course {
     let mut now = from;
     loop {
         match endpoint.poll_output() {
+            Output::CloseFlow(flow) => panic!("{flow:?} is to be closed"),
             Output::Transmit(transmit) => course.sent.push((millis(now), transmit.reason)),
             Output::Indication(Indication::Failed { cause, .. }) => {
                 course.failed.push((millis(now), cause));

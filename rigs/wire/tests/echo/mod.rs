@@ -10,6 +10,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// A piece of a stream that makes the node close it.
+pub(crate) const HANG_UP: &[u8] = b"hang up";
+
 /// What the node tells its test.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
@@ -111,6 +114,9 @@ impl Node for Echo {
                 self.local = Some(flow.local);
                 if flow.transport == Transport::Udp {
                     self.on_datagram(now, flow, bytes);
+                } else if bytes.starts_with(HANG_UP) {
+                    self.send(flow, Bytes::from_static(b"last bytes"));
+                    self.outputs.push_back(Output::CloseFlow(flow));
                 } else {
                     self.send(flow, bytes);
                 }

@@ -127,7 +127,7 @@ impl Slot {
         self.steps.1 > PATIENCE
     }
 
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match &self.kind {
             Kind::Server => "the application server".to_owned(),
             Kind::Unit { spec, .. } => format!("the emulated base {}", spec.mac),

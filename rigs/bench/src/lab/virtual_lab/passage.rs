@@ -46,7 +46,7 @@ impl VirtualLab {
     }
 
     /// The unit at one end of a message, and which way the message goes as that unit sees it.
-    fn unit_of(&self, from: NodeId, to: Option<NodeId>) -> Option<(NodeId, Direction)> {
+    pub(super) fn unit_of(&self, from: NodeId, to: Option<NodeId>) -> Option<(NodeId, Direction)> {
         let is_unit = |node: &NodeId| self.nodes.get(node.0).is_some_and(super::Slot::is_unit);
         if is_unit(&from) {
             return Some((from, Direction::FromBase));

@@ -81,6 +81,13 @@ impl ServerPort {
         }
     }
 
+    /// Closes the connection of a flow once what waits is written.
+    pub(super) fn end(&self, flow: Flow) {
+        if let Some(site) = self.site_of(flow) {
+            site.end(flow);
+        }
+    }
+
     /// The flows that have a connection.
     pub(super) fn streams(&self) -> Vec<Flow> {
         self.flows.iter().flat_map(Flows::streams).collect()

@@ -173,7 +173,7 @@ impl Subscriber {
         self.indicate(SubscriberIndication::Refused { code, retry_at });
     }
 
-    /// A refusal that leaves the subscription valid until its last known expiry: no NOTIFY is owed, and a refresh is
+    /// A refusal that leaves the subscription valid until its last known expiry: no NOTIFY is due, and a refresh is
     /// tried again if there is time.
     fn on_survived(&mut self, now: Instant, purpose: Purpose, wait: Option<u32>) {
         let floor = self.policy.retry_floor;
