@@ -258,7 +258,7 @@ fn a_message_in_two_pieces_of_a_stream_is_one_record() {
 fn a_stream_whose_framing_is_lost_is_closed_and_the_record_says_so() {
     // The base is off: whoever connects to the server will do.
     let mut bench = bench("exit 0");
-    let server = bench.lab.addresses().server;
+    let server = bench.lab.layout().servers[0].sites[0];
     let mut stream = TcpStream::connect(server).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     let lost = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: -1\r\n\r\n";
