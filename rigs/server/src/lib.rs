@@ -5,23 +5,32 @@
 //! in front of it: judging is the monitor's business, which cannot even name this crate.
 
 mod account;
+mod accounts;
 mod address;
 mod body;
 pub mod dialect;
 pub mod fault;
 mod feature_code;
+mod flat_xml;
 pub mod notify_spec;
+mod package;
+pub mod portal;
 mod registrar;
 mod server;
 pub mod service;
-mod watch;
+mod site;
+mod subscription;
 mod writer;
 mod xsi;
 
 pub use account::UserConfig;
-pub use dialect::{Dialect, DialectError};
-pub use fault::{Action, Fault, FaultError, FaultId, Purpose};
+pub use dialect::{Dialect, DialectError, Mechanism};
+pub use fault::{Action, Ending, Fault, FaultError, FaultId, Faults, Purpose, SubscriptionFilter};
+pub use feature_code::{Pattern, PatternError};
 pub use notify_spec::{NotifyContent, NotifyDialog, NotifySent, NotifySpec};
+pub use package::Package;
+pub use portal::{Portal, PortalError};
 pub use registrar::{Binding, ExpiresPolicy};
-pub use server::{AppServer, Lifetime, ServerConfig, SubscriptionView};
+pub use server::{AppServer, ServerConfig};
 pub use service::{Origin, ServiceState, ServiceValue};
+pub use site::{Lifetime, SiteConfig, SiteId, SubscriptionView};

@@ -1,8 +1,9 @@
 //! Feature codes, dialled as ordinary calls.
 
 use crate::peer::{ANNA, Lab};
+use server::dialect::FeatureCodeCall;
 use server::{Dialect, Origin, UserConfig};
-use sip::feature_event::Service;
+use sip::service::Service;
 use std::time::Duration;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
@@ -52,6 +53,11 @@ fn dial(lab: &mut Lab, digits: &str) -> String {
 fn is_active(lab: &Lab, service: Service) -> bool {
     let state = lab.server.service("anna", service);
     state.is_some_and(|state| state.setting.active)
+}
+
+fn call_habits(dialect: &mut Dialect) -> &mut FeatureCodeCall {
+    let offered = dialect.mechanism.feature_codes.as_mut();
+    &mut offered.expect("offered").call
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn a_caller_that_is_gone_too_early_has_changed_nothing() {
 fn a_product_may_store_it_all_the_same() {
     let mut dialect = Dialect::broadsoft();
     dialect.digest.challenged.value.clear();
-    dialect.feature_code_call.stores_after_early_hang_up.value = true;
+    call_habits(&mut dialect).stores_after_early_hang_up.value = true;
     let mut lab = Lab::with_dialect(dialect);
     let tag = dial(&mut lab, "*78");
     lab.say(&request("BYE", 2, "*78", &tag, ""));
@@ -124,7 +130,7 @@ fn a_product_may_store_it_all_the_same() {
 fn a_product_may_hang_up_itself() {
     let mut dialect = Dialect::broadsoft();
     dialect.digest.challenged.value.clear();
-    dialect.feature_code_call.hang_up_after_milliseconds.value = 3000;
+    call_habits(&mut dialect).hang_up_after_milliseconds.value = 3000;
     let mut lab = Lab::with_dialect(dialect);
     let tag = dial(&mut lab, "*78");
     lab.pass(Duration::from_secs(3));

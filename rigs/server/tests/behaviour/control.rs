@@ -2,7 +2,7 @@
 
 use crate::peer::{Lab, register, subscribe};
 use server::Origin;
-use sip::feature_event::Service;
+use sip::service::Service;
 
 const USER: &str = "/com.broadsoft.xsi-actions/v2.0/user/anna@as.test/services";
 const XSI: &str = "http://schema.broadsoft.com/xsi";
