@@ -1,8 +1,9 @@
 //! A mock application server: registrar, service state, notifier, feature codes, and a plan of faults.
 //!
-//! [`AppServer`] is one [`sip::node::Node`]: pure, seeded, `Clone`. Its product-specific habits are a [`Dialect`]
-//! read from a file; what a scenario wants done wrong is a [`Fault`] or a [`NotifySpec`]. It has no opinion about the base
-//! in front of it: judging is the monitor's business, which cannot even name this crate.
+//! [`AppServer`] is one [`sip::node::Node`]: pure, seeded, `Clone`, with one set of accounts and one or more sites that share
+//! it. Its product-specific habits are a [`Dialect`] read from a file; what a scenario wants done wrong is a [`Fault`] or a
+//! [`NotifySpec`]. A scenario reaches it through [`Portal`] and [`Faults`]. It has no opinion about the base in front of it:
+//! judging is the monitor's business, which cannot even name this crate.
 
 mod account;
 mod accounts;
@@ -33,4 +34,5 @@ pub use portal::{Portal, PortalError};
 pub use registrar::{Binding, ExpiresPolicy};
 pub use server::{AppServer, ServerConfig};
 pub use service::{Origin, ServiceState, ServiceValue};
-pub use site::{Lifetime, SiteConfig, SiteId, SubscriptionView};
+pub use site::{Lifetime, SiteConfig, SiteId};
+pub use subscription::SubscriptionView;

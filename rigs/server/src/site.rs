@@ -18,7 +18,7 @@ use crate::dialect::{Algorithm, Dialect};
 use crate::fault::{FaultPlan, Subject};
 use crate::package::Package;
 use crate::registrar::{Binding, Bindings, ExpiresPolicy};
-use crate::subscription::{Subscription, SubscriptionId, Subscriptions};
+use crate::subscription::{Subscription, SubscriptionId, SubscriptionView, Subscriptions};
 use crate::writer::Writer;
 use bytes::Bytes;
 use calls::{Call, CallId};
@@ -61,29 +61,6 @@ pub enum Lifetime {
     Registration,
     /// Of subscriptions.
     Subscription,
-}
-
-/// A subscription as the server sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubscriptionView {
-    /// The site that serves it.
-    pub site: SiteId,
-    /// The event package.
-    pub package: Package,
-    /// The Call-ID of its dialog.
-    pub call_id: String,
-    /// The tag that the base chose.
-    pub remote_tag: String,
-    /// The tag that the server chose.
-    pub local_tag: String,
-    /// The Contact of the base.
-    pub contact: String,
-    /// The flow that its last SUBSCRIBE came on.
-    pub flow: Flow,
-    /// The number of the last NOTIFY.
-    pub notify_cseq: u32,
-    /// When it ends if it is not refreshed.
-    pub expires_at: Option<Instant>,
 }
 
 /// Something the site does later.

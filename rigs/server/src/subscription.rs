@@ -6,7 +6,7 @@
 use crate::fault::Ending;
 use crate::notify_spec::HeaderChoice;
 use crate::package::Package;
-use crate::site::{SiteId, SubscriptionView};
+use crate::site::SiteId;
 use bytes::Bytes;
 use sip::endpoint::Failure;
 use sip::message::{Message, parameter};
@@ -21,6 +21,29 @@ use std::collections::{BTreeMap, VecDeque};
 /// Names a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SubscriptionId(pub(crate) u64);
+
+/// A subscription as the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionView {
+    /// The site that serves it.
+    pub site: SiteId,
+    /// The event package.
+    pub package: Package,
+    /// The Call-ID of its dialog.
+    pub call_id: String,
+    /// The tag that the base chose.
+    pub remote_tag: String,
+    /// The tag that the server chose.
+    pub local_tag: String,
+    /// The Contact of the base.
+    pub contact: String,
+    /// The flow that its last SUBSCRIBE came on.
+    pub flow: Flow,
+    /// The number of the last NOTIFY.
+    pub notify_cseq: u32,
+    /// When it ends if it is not refreshed.
+    pub expires_at: Option<Instant>,
+}
 
 /// What is different about one NOTIFY.
 #[derive(Clone, Debug, Default)]

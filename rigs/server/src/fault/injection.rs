@@ -71,7 +71,7 @@ impl Ending {
     }
 }
 
-/// The power to make a server misbehave. Every verb but the last works at one site.
+/// The power to make a server misbehave. A verb that names a site works there alone.
 pub trait Faults {
     /// The site of this name.
     fn site(&self, name: &str) -> Option<SiteId>;

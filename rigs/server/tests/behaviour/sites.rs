@@ -1,7 +1,7 @@
 //! Several sites: what they share, what each has for itself, and what a dead one leaves behind.
 
 use crate::peer::{ANNA, Lab, Sent, register, set_dnd, subscribe, subscribe_in};
-use server::fault::{Action, Fault};
+use server::fault::{Action, Fault, Purpose};
 use server::{
     AppServer, Dialect, ExpiresPolicy, Faults as _, Lifetime, Origin, ServerConfig, SiteConfig,
     SiteId, UserConfig,
@@ -133,6 +133,27 @@ fn a_change_by_the_handset_at_one_site_is_notified_at_the_other_too() {
 }
 
 #[test]
+fn what_is_notified_at_once_leaves_the_other_site_at_once_though_this_one_is_silent() {
+    let mut dialect = Dialect::broadsoft();
+    dialect.digest.challenged.value.clear();
+    dialect.notify.order.value = server::dialect::Order::BeforeResponse;
+    let mut server = two_sites(dialect);
+    server.add_user(Instant::EPOCH, UserConfig::new("anna", "secret"));
+    let mut lab = Lab::in_front_of(server);
+    served_twice(&mut lab);
+    lab.pass_ms(100);
+    let before = lab.notifies().len();
+    let tag = lab.answer().tag("To");
+    let west = lab.server.site_named("west").expect("a site");
+    let silence = Fault::new(Action::WithholdNotify).on_purpose(Purpose::Change);
+    lab.server.load_fault(west, silence);
+    let body = set_dnd(true);
+    lab.say(&subscribe_in("sub-west", 2, &tag, "Expires: 1800\n", &body));
+    let told = sources(&lab.notifies()[before..]);
+    assert_eq!(told, from(&[(EAST, "sub-east")]));
+}
+
+#[test]
 fn a_feature_code_dialled_at_one_site_is_notified_at_both() {
     let (mut lab, ..) = lab();
     served_twice(&mut lab);
@@ -260,7 +281,7 @@ fn two_sites_choose_different_identifiers() {
         seen.insert(answer.tag("To"));
     }
     assert_eq!(seen.len(), 4, "{seen:?}");
-    let (mut lab, ..) = lab_with_subscriptions();
+    let (lab, ..) = lab_with_subscriptions();
     let notifies = lab.notifies();
     let branch = |sent: &Sent| {
         sent.header("Via")
@@ -270,7 +291,6 @@ fn two_sites_choose_different_identifiers() {
             .map(str::to_owned)
     };
     assert_ne!(branch(&notifies[0]), branch(&notifies[1]));
-    lab.drain();
 }
 
 fn lab_with_subscriptions() -> (Lab, SiteId, SiteId) {
