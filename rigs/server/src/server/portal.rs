@@ -1,7 +1,7 @@
 //! The portal of this server: what a user sees and changes there.
 
 use super::AppServer;
-use crate::account::Account;
+use crate::account::{Account, merged};
 use crate::portal::{Portal, PortalError};
 use crate::service::Origin;
 use sip::service::{Service, Setting};
@@ -44,18 +44,20 @@ impl Portal for AppServer {
         setting: &Setting,
     ) -> Result<(), PortalError> {
         self.read(now, user, service)?;
+        // A portal has fields only for what the service consists of.
+        let setting = merged(service, None, setting);
         if setting.active && setting.number.is_none() && service.forwards() {
             return Err(PortalError::Refused(
                 "a service that forwards needs a destination".to_owned(),
             ));
         }
-        if !self.accounts.accepts(user, service, setting) {
+        if !self.accounts.accepts(user, service, &setting) {
             let guest = setting.number.as_deref().unwrap_or_default();
             return Err(PortalError::Refused(format!(
                 "{guest} cannot be the guest of {user}"
             )));
         }
-        self.set_service(now, user, service, setting.clone(), Origin::Portal);
+        self.set_service(now, user, service, setting, Origin::Portal);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Feature codes, dialled as ordinary calls.
 
 use crate::peer::{ANNA, Lab};
-use server::dialect::FeatureCodeCall;
+use server::dialect::{BROADSOFT, FeatureCodeCall};
 use server::{Dialect, Origin, UserConfig};
 use sip::service::Service;
 use std::time::Duration;
@@ -218,4 +218,44 @@ fn a_call_is_challenged_like_any_request() {
     let mut lab = Lab::with_dialect(Dialect::broadsoft());
     lab.say(&invite("*78"));
     assert_eq!(lab.answer().status(), "401");
+}
+
+/// A server whose codes for Do Not Disturb and call forwarding always are these; the first one toggles.
+fn with_codes(toggle: &str, always: &str) -> Lab {
+    let text = BROADSOFT
+        .replacen("\"*78\"", &format!("\"{toggle}\""), 1)
+        .replacen(
+            "deactivate = { value = \"*79\"",
+            "toggle = { value = true",
+            1,
+        )
+        .replacen("*72{number}", always, 1);
+    let mut dialect = Dialect::from_toml(&text, "lab.toml").expect("sound");
+    dialect.digest.challenged.value.clear();
+    Lab::with_dialect(dialect)
+}
+
+#[test]
+fn a_code_that_toggles_switches_off_what_is_on() {
+    let mut lab = with_codes("*76", "*72{number}");
+    for (call, active) in [(1, true), (2, false)] {
+        let invite = invite("*76").replace("call-1", &format!("call-{call}"));
+        lab.say(&invite.replace("z9hG4bKcall1", &format!("z9hG4bKtoggle{call}")));
+        lab.pass(Duration::from_secs(1));
+        assert_eq!(is_active(&lab, Service::DoNotDisturb), active);
+        let tag = lab.answer().tag("To");
+        let bye = request("BYE", 5 + call, "*76", &tag, "");
+        lab.say(&bye.replace("call-1", &format!("call-{call}")));
+        assert_eq!(lab.answer().status(), "200");
+    }
+}
+
+#[test]
+fn a_number_may_stand_within_the_code() {
+    let mut lab = with_codes("*76", "*57*{number}#");
+    dial(&mut lab, "*57*2424%23");
+    lab.pass(Duration::from_secs(1));
+    let state = lab.server.service("anna", Service::CallForwardingAlways);
+    let kept = state.expect("a state").setting.clone();
+    assert_eq!((kept.active, kept.number.as_deref()), (true, Some("2424")));
 }

@@ -59,6 +59,20 @@ fn the_portal_says_what_it_does_not_do() {
 }
 
 #[test]
+fn what_means_nothing_for_a_service_is_not_stored() {
+    let mut lab = Lab::new();
+    let wanted = forward(Some("2424"));
+    lab.with(|server, now| server.change(now, "anna", Service::DoNotDisturb, &wanted))
+        .expect("a change");
+    let read = lab.with(|server, now| server.read(now, "anna", Service::DoNotDisturb));
+    let on = Setting {
+        active: true,
+        ..Setting::default()
+    };
+    assert_eq!(read, Ok(on));
+}
+
+#[test]
 fn the_state_of_an_agent_is_kept_with_its_reason() {
     let mut lab = Lab::new();
     lab.with(|server, now| {
