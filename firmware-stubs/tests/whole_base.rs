@@ -4,7 +4,7 @@
 mod support;
 
 use bytes::Bytes;
-use server::{AppServer, Dialect, Origin, ServerConfig, UserConfig};
+use server::{AppServer, Dialect, Faults as _, Origin, ServerConfig, SiteId, UserConfig};
 use sip::feature_event::{Service, Setting};
 use sip::message::Message;
 use sip::node::{Flow, Input, Node, Output, Transport};
@@ -35,12 +35,9 @@ impl Pair {
         let text = include_str!("../../rigs/dialects/broadsoft.toml");
         let dialect = Dialect::from_toml(text, "broadsoft.toml").expect("the dialect reads");
         let address: SocketAddr = "127.0.0.1:5060".parse().expect("an address");
-        let mut server = AppServer::new(ServerConfig {
-            dialect,
-            listen: vec![(Transport::Udp, address), (Transport::Tcp, address)],
-            domain: "as.example.com".to_owned(),
-            seed: 2,
-        });
+        let listen = vec![(Transport::Udp, address), (Transport::Tcp, address)];
+        let config = ServerConfig::one_site(dialect, listen, "as.example.com", 2);
+        let mut server = AppServer::new(config);
         for user in ["1013", "1014"] {
             server.add_user(Instant::EPOCH, UserConfig::new(user, "secret"));
         }
@@ -113,7 +110,7 @@ impl Pair {
             self.table.now = next;
             if delivery == Some(next) {
                 if let Some((_, (to, flow, bytes))) = self.line.pop_first() {
-                    if to == self.server.listen()[0].1 {
+                    if to == self.server.listen(SiteId::FIRST)[0].1 {
                         self.server.handle_input(next, Input::Sip { flow, bytes });
                     } else {
                         self.table.input(Input::Sip { flow, bytes });
@@ -158,7 +155,7 @@ impl Pair {
     fn provision(&mut self, file: String, user: &str) {
         self.table.file = Some((200, file));
         let now = self.table.now;
-        self.server.check_sync(now, user);
+        self.server.check_sync(now, SiteId::FIRST, user);
         self.collect();
         self.drive(5 * SECOND);
     }
@@ -294,7 +291,8 @@ fn a_service_that_the_account_lacks_is_refused_at_the_handset() {
 #[test]
 fn a_feature_code_is_dialled_and_comes_back_as_a_state() {
     let mut pair = Pair::up(&two_handsets("1"));
-    let code = pair.server.feature_code(Service::DoNotDisturb, true);
+    let dialect = pair.server.dialect();
+    let code = dialect.dialled(Service::DoNotDisturb, true, None);
     let keys: Vec<String> = code.expect("a code").chars().map(String::from).collect();
     pair.keys(ANNA, &format!("{} talk", keys.join(" ")));
     pair.drive(10 * SECOND);

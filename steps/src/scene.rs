@@ -10,8 +10,8 @@ use evidence::log::{Log, Stamp};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase};
 use reports::fold;
 use reports::index::CaseEntry;
-use server::AppServer;
 use server::fault::Fault;
+use server::{AppServer, Faults as _, SiteId};
 use sip::time::Instant;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -234,7 +234,7 @@ impl Scene {
     /// When there is no bench.
     pub fn load_fault(&mut self, words: &str, fault: Fault) -> Result<(), StepFailure> {
         self.bench()?.fault(words);
-        self.server(|server, _| server.load_fault(fault))?;
+        self.server(|server, _| server.load_fault(SiteId::FIRST, fault))?;
         Ok(())
     }
 

@@ -4,13 +4,17 @@
 mod wired;
 
 use firmware_stubs::user_agent::UaIndication;
-use server::fault::{Action, Fault, Purpose};
+use server::SiteId;
+use server::fault::{Action, Fault, Faults as _, Purpose};
 use server::notify_spec::{NotifyDialog, NotifySpec};
 use server::service::Origin;
 use sip::feature_event::{Service, Setting};
 use sip::message::Method;
 use sip::node::Transport;
 use wired::{ANNA, BEN, Pair, after, anna, ben, ipui, off, on, to};
+
+/// The server's only site.
+const SITE: SiteId = SiteId::FIRST;
 
 const DND: Service = Service::DoNotDisturb;
 const CFA: Service = Service::CallForwardingAlways;
@@ -103,7 +107,7 @@ fn on_a_bad_wire_both_sides_end_in_lockstep() {
 #[test]
 fn a_server_that_has_forgotten_everything_is_told_again() {
     let mut pair = Pair::synchronised(5);
-    pair.serve(|server, _| server.restart());
+    pair.serve(|server, _| server.restart_site(SITE));
     portal(&mut pair, "anna", DND, on());
     // The refresh of the subscription finds out at the latest.
     pair.drive(1900);
@@ -114,7 +118,7 @@ fn a_server_that_has_forgotten_everything_is_told_again() {
 #[test]
 fn a_forgotten_subscription_is_found_out_by_a_change() {
     let mut pair = Pair::synchronised(6);
-    pair.serve(|server, _| server.forget_subscriptions("anna"));
+    pair.serve(|server, _| server.forget_subscriptions(SITE, &"anna".into()));
     pair.ask(ANNA, DND, on());
     let refused = |pair: &Pair| {
         let refused = UaIndication::ChangeRefused {
@@ -133,7 +137,7 @@ fn a_forgotten_subscription_is_found_out_by_a_change() {
 #[test]
 fn stale_nonces_delay_nothing() {
     let mut pair = Pair::synchronised(7);
-    pair.serve(|server, _| server.expire_nonces());
+    pair.serve(|server, _| server.expire_nonces(SITE));
     let start = pair.now;
     pair.ask(ANNA, DND, on());
     assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&on())));
@@ -147,7 +151,7 @@ fn stale_nonces_delay_nothing() {
 fn credentials_that_are_always_refused_are_not_tried_for_ever() {
     let mut pair = Pair::new(8);
     let fault = Fault::new(Action::EndlessChallenge).on_method(&Method::Subscribe);
-    pair.serve(|server, _| server.load_fault(fault));
+    pair.serve(|server, _| server.load_fault(SITE, fault));
     pair.configure(&[anna()]);
     assert!(pair.until(10, |pair| !pair.server.bindings("anna").is_empty()));
     let start = pair.now;
@@ -159,12 +163,12 @@ fn credentials_that_are_always_refused_are_not_tried_for_ever() {
 fn a_401_without_challenge_costs_a_request_in_thirty_seconds_and_is_overcome() {
     let mut pair = Pair::synchronised(9);
     let fault = Fault::new(Action::BareUnauthorized).on_method(&Method::Subscribe);
-    pair.serve(|server, _| server.load_fault(fault));
+    pair.serve(|server, _| server.load_fault(SITE, fault));
     pair.drive(1440);
     let start = pair.now;
     pair.drive(300);
     assert!(pair.requests(&Method::Subscribe, start).len() <= 11);
-    pair.serve(|server, _| server.clear_faults());
+    pair.serve(|server, _| server.clear_faults(SITE));
     portal(&mut pair, "anna", DND, on());
     assert!(pair.until(2000, |pair| pair.shown(ANNA, DND) == Some(&on())));
 }
@@ -179,7 +183,7 @@ fn a_server_without_the_package_is_left_in_peace() {
             headers: Vec::new(),
         };
         let fault = Fault::new(refuse).on_method(&Method::Subscribe);
-        pair.serve(|server, _| server.load_fault(fault));
+        pair.serve(|server, _| server.load_fault(SITE, fault));
         pair.configure(&[anna()]);
         pair.drive(1800);
         let start = sip::time::Instant::EPOCH;
@@ -197,7 +201,7 @@ fn a_notify_that_overtakes_its_200_counts() {
     let early = Action::NotifyBeforeResponse {
         lead_milliseconds: 200,
     };
-    pair.serve(|server, _| server.load_fault(Fault::new(early)));
+    pair.serve(|server, _| server.load_fault(SITE, Fault::new(early)));
     portal(&mut pair, "anna", DND, on());
     pair.configure(&[anna()]);
     assert!(pair.until(10, |pair| pair.shown(ANNA, DND) == Some(&on())));
@@ -212,7 +216,7 @@ fn a_change_that_is_never_confirmed_is_refused_and_the_state_read_again() {
     let fault = Fault::new(Action::WithholdNotify)
         .on_purpose(Purpose::Change)
         .times(1);
-    pair.serve(|server, _| server.load_fault(fault));
+    pair.serve(|server, _| server.load_fault(SITE, fault));
     pair.ask(ANNA, DND, on());
     let refused = UaIndication::ChangeRefused {
         handset: ipui(ANNA),
@@ -226,7 +230,7 @@ fn a_change_that_is_never_confirmed_is_refused_and_the_state_read_again() {
 fn old_state_then_new_state_ends_new_without_a_second_change() {
     let mut pair = Pair::synchronised(13);
     let fault = Fault::new(Action::OldThenNewNotify);
-    pair.serve(|server, _| server.load_fault(fault));
+    pair.serve(|server, _| server.load_fault(SITE, fault));
     let start = pair.now;
     pair.ask(ANNA, DND, on());
     pair.drive(60);
@@ -332,7 +336,7 @@ fn odd_notifies_are_answered_as_the_requirements_want() {
         let mut pair = Pair::synchronised(15);
         let spec = spec.with_values(values());
         let start = pair.trace.len();
-        pair.serve(|server, now| server.notify(now, "anna", &spec));
+        pair.serve(|server, now| server.notify(now, SITE, "anna", &spec));
         let end = pair.now + std::time::Duration::from_millis(200);
         while pair.step(end) {}
         let answer = pair
@@ -363,10 +367,10 @@ fn a_feature_code_changes_the_service_and_the_call_ends() {
 #[test]
 fn a_mute_server_is_found_again() {
     let mut pair = Pair::synchronised(17);
-    pair.serve(|server, _| server.load_fault(Fault::new(Action::Drop)));
+    pair.serve(|server, _| server.load_fault(SITE, Fault::new(Action::Drop)));
     pair.drive(3600);
-    pair.serve(|server, _| server.clear_faults());
-    pair.serve(|server, _| server.restart());
+    pair.serve(|server, _| server.clear_faults(SITE));
+    pair.serve(|server, _| server.restart_site(SITE));
     portal(&mut pair, "anna", DND, on());
     assert!(pair.until(330, |pair| pair.shown(ANNA, DND) == Some(&on())));
 }

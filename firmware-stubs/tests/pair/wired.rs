@@ -72,12 +72,11 @@ impl Pair {
             seed,
         });
         let listen = SERVER.parse().expect("an address");
-        let mut server = AppServer::new(ServerConfig {
-            dialect: Dialect::broadsoft(),
-            listen: vec![(Transport::Udp, listen), (Transport::Tcp, listen)],
-            domain: "as.example".to_owned(),
-            seed: seed ^ 0x5eed,
-        });
+        let listen = vec![(Transport::Udp, listen), (Transport::Tcp, listen)];
+        let seed_of_server = seed ^ 0x5eed;
+        let config =
+            ServerConfig::one_site(Dialect::broadsoft(), listen, "as.example", seed_of_server);
+        let mut server = AppServer::new(config);
         for user in ["anna", "ben"] {
             server.add_user(Instant::EPOCH, UserConfig::new(user, "secret"));
         }

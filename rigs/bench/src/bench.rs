@@ -24,7 +24,7 @@ use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
-use server::{AppServer, UserConfig};
+use server::{AppServer, Faults as _, SiteId, UserConfig};
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
 use std::collections::BTreeMap;
@@ -335,7 +335,7 @@ impl Bench {
     /// When there is no such account.
     pub fn check_sync(&mut self, name: &str) -> Result<(), RigError> {
         let user = self.account(name)?.user.clone();
-        self.server(|server, now| server.check_sync(now, &user));
+        self.server(|server, now| server.check_sync(now, SiteId::FIRST, &user));
         Ok(())
     }
 

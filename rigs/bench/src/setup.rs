@@ -9,7 +9,7 @@ use crate::profile::Profile;
 use crate::provisioning::Account;
 use crate::rig::{BaseUnderTest, HandsetFace, LabKind, Rig, RigUnit};
 use server::dialect::Dialect;
-use server::{AppServer, ServerConfig};
+use server::{AppServer, ServerConfig, SiteConfig};
 use sip::node::Transport;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -87,9 +87,13 @@ fn server_of(
     seed: u64,
     listen: &[Vec<(Transport, SocketAddr)>],
 ) -> AppServer {
+    let site = |(number, listen): (usize, &Vec<(Transport, SocketAddr)>)| SiteConfig {
+        name: format!("site-{}", number + 1),
+        listen: listen.clone(),
+    };
     AppServer::new(ServerConfig {
-        dialect: Dialect::clone(dialect),
-        listen: listen.concat(),
+        dialect: Arc::clone(dialect),
+        sites: listen.iter().enumerate().map(site).collect(),
         domain: DOMAIN.to_owned(),
         seed,
     })

@@ -104,12 +104,9 @@ fn lab_with(
     let server: SocketAddr = "127.0.0.1:5060".parse().unwrap();
     let address: SocketAddr = "127.0.0.2:5060".parse().unwrap();
     let provisioning = "http://127.0.0.1:8080/p".to_owned();
-    let machine = AppServer::new(ServerConfig {
-        dialect: Dialect::broadsoft(),
-        listen: vec![(Transport::Udp, server), (Transport::Tcp, server)],
-        domain: "as.example".to_owned(),
-        seed,
-    });
+    let listen = vec![(Transport::Udp, server), (Transport::Tcp, server)];
+    let config = ServerConfig::one_site(Dialect::broadsoft(), listen, "as.example", seed);
+    let machine = AppServer::new(config);
     VirtualLab::new(VirtualSetup {
         servers: vec![(machine, vec![server])],
         factory: Arc::new(move |spec: &BaseSpec| Ok(base(spec))),

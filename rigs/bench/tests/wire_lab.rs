@@ -58,12 +58,8 @@ fn open(base: WireBase) -> WireLab {
         servers: vec![WireServer {
             sites: 1,
             make: Box::new(|listen| {
-                AppServer::new(ServerConfig {
-                    dialect,
-                    listen: listen.concat(),
-                    domain: "example.test".to_owned(),
-                    seed: 1,
-                })
+                let listen = listen.concat();
+                AppServer::new(ServerConfig::one_site(dialect, listen, "example.test", 1))
             }),
         }],
         names: Names::default(),

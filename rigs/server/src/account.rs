@@ -3,7 +3,7 @@
 //! An account outlives every restart of the server, as a database does. Bindings and subscriptions do not belong here.
 
 use crate::service::{Origin, ServiceState};
-use sip::feature_event::{Service, Setting};
+use sip::service::{Agent, AgentStatus, Service, Setting, ValueKind};
 use sip::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,20 +22,22 @@ pub struct UserConfig {
 }
 
 impl UserConfig {
-    /// An account with all four services, all off.
+    /// An account with Do Not Disturb and the call forwardings, all off. Agent state and hoteling it has only when it is
+    /// given a value for them ([`with_service`](Self::with_service)).
     #[must_use]
     pub fn new(name: &str, password: &str) -> Self {
         Self {
             name: name.to_owned(),
             password: password.to_owned(),
             services: BTreeMap::new(),
-            unassigned: BTreeSet::new(),
+            unassigned: BTreeSet::from([Service::AgentState, Service::HotelingGuest]),
         }
     }
 
     /// The account with this service set.
     #[must_use]
     pub fn with_service(mut self, service: Service, setting: Setting) -> Self {
+        self.unassigned.remove(&service);
         self.services.insert(service, setting);
         self
     }
@@ -69,18 +71,12 @@ pub(crate) struct Account {
 impl Account {
     pub(crate) fn new(config: UserConfig) -> Self {
         let state = |service: Service| ServiceState {
-            setting: config.services.get(&service).cloned().unwrap_or(Setting {
-                active: false,
-                number: None,
-                rings: None,
-                agent: None,
-            }),
+            setting: config.services.get(&service).cloned().unwrap_or_default(),
             assigned: !config.unassigned.contains(&service),
             origin: None,
             changed_at: Instant::EPOCH,
         };
-        let services = Service::CALL
-            .into_iter()
+        let services = Service::all()
             .map(|service| (service, state(service)))
             .collect();
         Self { config, services }
@@ -139,25 +135,43 @@ impl Account {
     }
 }
 
-/// What a change asks for, on top of what is stored: a part that the request leaves out stays as it is.
-pub(crate) fn merged(
-    service: Service,
-    stored: Option<&Setting>,
-    active: bool,
-    number: Option<&str>,
-    rings: Option<u32>,
-) -> Setting {
-    let number = number.map(str::trim).filter(|number| !number.is_empty());
-    let kept = stored.and_then(|setting| setting.number.clone());
-    let forwards = service != Service::DoNotDisturb;
-    let counts = service == Service::CallForwardingNoAnswer;
-    Setting {
-        active,
-        number: number.map(str::to_owned).or(kept).filter(|_| forwards),
-        rings: rings
-            .or_else(|| stored.and_then(|setting| setting.rings))
-            .filter(|_| counts),
-        agent: None,
+/// What a change asks for, on top of what is stored: a part that the request leaves out stays as it is, and a part that
+/// means nothing for this service is left out.
+pub(crate) fn merged(service: Service, stored: Option<&Setting>, asked: &Setting) -> Setting {
+    let number = asked.number.as_deref().map(str::trim);
+    let number = number
+        .filter(|number| !number.is_empty())
+        .map(str::to_owned);
+    let active = asked.active;
+    match service.value() {
+        ValueKind::Switch => Setting {
+            active,
+            ..Setting::default()
+        },
+        ValueKind::Forward { rings } => Setting {
+            active,
+            number: number.or_else(|| stored.and_then(|stored| stored.number.clone())),
+            rings: asked
+                .rings
+                .or_else(|| stored.and_then(|stored| stored.rings))
+                .filter(|_| rings),
+            agent: None,
+        },
+        ValueKind::AgentState => {
+            let agent = asked.agent.clone();
+            let agent = agent.or_else(|| stored.and_then(|stored| stored.agent.clone()));
+            let is_on = |agent: &Agent| agent.status != AgentStatus::LoggedOff;
+            Setting {
+                active: agent.as_ref().is_some_and(is_on),
+                agent,
+                ..Setting::default()
+            }
+        }
+        ValueKind::Guest => Setting {
+            active: active && number.is_some(),
+            number: number.filter(|_| active),
+            ..Setting::default()
+        },
     }
 }
 
@@ -182,7 +196,10 @@ mod tests {
     #[test]
     fn storing_the_same_again_changes_nothing() {
         let mut account = Account::new(UserConfig::new("anna", "x"));
-        let on = merged(Service::DoNotDisturb, None, true, None, None);
+        let on = Setting {
+            active: true,
+            ..Setting::default()
+        };
         let store = |account: &mut Account| {
             account.store(
                 Instant::EPOCH,
@@ -197,22 +214,62 @@ mod tests {
 
     #[test]
     fn a_change_keeps_the_number_that_it_does_not_name() {
-        let stored = merged(
-            Service::CallForwardingNoAnswer,
-            None,
-            true,
-            Some("2424"),
-            Some(3),
-        );
-        let off = merged(
-            Service::CallForwardingNoAnswer,
-            Some(&stored),
-            false,
-            Some(" "),
-            None,
-        );
+        let stored = Setting {
+            active: true,
+            number: Some("2424".to_owned()),
+            rings: Some(3),
+            agent: None,
+        };
+        let asked = Setting {
+            number: Some(" ".to_owned()),
+            ..Setting::default()
+        };
+        let off = merged(Service::CallForwardingNoAnswer, Some(&stored), &asked);
+        assert_eq!((off.active, off.rings), (false, Some(3)));
         assert_eq!(off.number.as_deref(), Some("2424"));
-        assert_eq!(off.rings, Some(3));
+    }
+
+    #[test]
+    fn a_part_that_means_nothing_for_a_service_is_left_out() {
+        let asked = Setting {
+            active: true,
+            number: Some("2005".to_owned()),
+            rings: Some(3),
+            agent: Some(Agent {
+                status: AgentStatus::NotReady,
+                reason: Some("17".to_owned()),
+            }),
+        };
+        let kept = |service| {
+            let Setting {
+                number,
+                rings,
+                agent,
+                active,
+            } = merged(service, None, &asked);
+            assert!(active, "{service}");
+            (number.is_some(), rings.is_some(), agent.is_some())
+        };
+        for (service, parts) in [
+            (Service::DoNotDisturb, (false, false, false)),
+            (Service::CallForwardingBusy, (true, false, false)),
+            (Service::CallForwardingNoAnswer, (true, true, false)),
+            (Service::AgentState, (false, false, true)),
+            (Service::HotelingGuest, (true, false, false)),
+        ] {
+            assert_eq!(kept(service), parts, "{service}");
+        }
+    }
+
+    #[test]
+    fn a_guest_is_not_kept_when_the_next_change_names_nobody() {
+        let stored = Setting {
+            active: true,
+            number: Some("2005".to_owned()),
+            ..Setting::default()
+        };
+        let out = merged(Service::HotelingGuest, Some(&stored), &Setting::default());
+        assert_eq!(out, Setting::default());
     }
 
     #[test]

@@ -7,13 +7,16 @@
 
 mod file;
 mod mechanism;
+mod package;
 
 pub use file::BROADSOFT;
-pub use mechanism::Mechanism;
+pub use mechanism::{
+    Csta, FeatureCode, FeatureCodeCall, FeatureCodes, Gate, Mechanism, Mechanisms, SubscribeNotify,
+};
+pub use package::{FeatureEventPackage, HotelingPackage, Packages};
 
 use serde::Deserialize;
-use sip::feature_event::Service;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Whether a source states a fact for this product.
@@ -85,7 +88,7 @@ pub enum Order {
     BeforeResponse,
 }
 
-/// Which subscriptions of an account hear of a change by one of them.
+/// Which subscriptions of an account are notified of a change by one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Audience {
@@ -177,8 +180,8 @@ pub struct Dialect {
     pub name: String,
     /// The name for people.
     pub title: String,
-    /// What switches the mechanism on at the base.
-    pub gate: Gate,
+    /// How services are kept in lockstep.
+    pub mechanism: Mechanisms,
     /// How messages are written.
     pub style: Style,
     /// How requests are challenged.
@@ -189,26 +192,13 @@ pub struct Dialect {
     pub subscription: Subscription,
     /// When and to whom NOTIFYs go.
     pub notify: Notify,
-    /// What stands in them.
-    pub body: Body,
-    /// The digits that switch a service.
-    #[serde(default, deserialize_with = "feature_codes")]
-    pub feature_codes: BTreeMap<Service, FeatureCode>,
-    /// How a call to a feature code goes.
-    pub feature_code_call: FeatureCodeCall,
+    /// The event packages, and what stands in their NOTIFYs.
+    pub package: Packages,
     /// The request to fetch the provisioning again.
     pub check_sync: CheckSync,
     /// The file, for [`Dialect::facts`].
     #[serde(skip)]
     text: Arc<str>,
-}
-
-/// `[gate]`: what switches the mechanism on at the base.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Gate {
-    /// The provisioning parameter, per handset account.
-    pub parameter: Fact<String>,
 }
 
 /// `[style]`: how messages are written.
@@ -227,6 +217,17 @@ pub struct Style {
     pub allow: Fact<Vec<String>>,
 }
 
+impl Style {
+    /// What stands between the name and the value of a header.
+    pub(crate) const fn colon(&self) -> &'static str {
+        if self.blank_after_colon.value {
+            ": "
+        } else {
+            ":"
+        }
+    }
+}
+
 /// `[digest]`: how requests are challenged.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -242,7 +243,7 @@ pub struct Digest {
     /// How a nonce ends.
     pub nonce_suffix: Fact<String>,
     /// How long a nonce is good.
-    pub nonce_life_seconds: Fact<u64>,
+    pub nonce_lifetime_seconds: Fact<u64>,
     /// The methods that are challenged.
     pub challenged: Fact<BTreeSet<String>>,
 }
@@ -269,8 +270,6 @@ pub struct Registration {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Subscription {
-    /// The event package.
-    pub package: Fact<String>,
     /// Granted when the base asks for nothing.
     pub default_expires: Fact<u32>,
     /// Anything shorter, zero apart, is answered 423.
@@ -305,62 +304,12 @@ pub struct Notify {
     pub after_change: Fact<Extent>,
     /// What follows a change elsewhere.
     pub after_server_change: Fact<Extent>,
-    /// Who hears of a change by the handset.
-    pub watchers: Fact<Audience>,
+    /// Who is notified of a change by the handset.
+    pub audience: Fact<Audience>,
     /// Whether a NOTIFY waits for the answer to the one before.
     pub one_at_a_time: Fact<bool>,
     /// What becomes of a subscription whose NOTIFY is refused.
     pub refused: Fact<RefusedNotify>,
-}
-
-/// `[body]`: what stands in a NOTIFY.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Body {
-    /// The type of one document.
-    pub content_type: Fact<String>,
-    /// The XML declaration.
-    pub declaration: Fact<String>,
-    /// The namespace of the root element.
-    pub namespace: Fact<String>,
-    /// What stands in `device`.
-    pub device: Fact<Device>,
-    /// What stands in `forwardTo` while the service is off.
-    pub forward_to_when_off: Fact<IdleNumber>,
-    /// How the whole state travels.
-    pub full_state: Fact<FullStateForm>,
-    /// The order of the services.
-    pub order: Fact<Vec<Service>>,
-    /// The multipart boundary.
-    pub boundary: Fact<String>,
-    /// Whether the boundary parameter is quoted.
-    pub quoted_boundary: Fact<bool>,
-}
-
-/// `[feature-codes.<service>]`: the digits that switch a service.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct FeatureCode {
-    /// Switches on; a number may follow.
-    pub activate: Fact<String>,
-    /// Switches off.
-    pub deactivate: Fact<String>,
-}
-
-/// `[feature-code-call]`: how a call to a feature code goes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct FeatureCodeCall {
-    /// From the INVITE to the 200.
-    pub answer_after_milliseconds: Fact<u64>,
-    /// From the 200 to the stored state.
-    pub store_after_milliseconds: Fact<u64>,
-    /// From the 200 to the server's BYE; zero when the caller has to end the call.
-    pub hang_up_after_milliseconds: Fact<u64>,
-    /// Whether a caller that hangs up earlier has changed the state all the same.
-    pub stores_after_early_hang_up: Fact<bool>,
-    /// The answer to a second call of the same account meanwhile.
-    pub busy_code: Fact<u16>,
 }
 
 /// `[check-sync]`: the request to fetch the provisioning again.
@@ -369,19 +318,4 @@ pub struct FeatureCodeCall {
 pub struct CheckSync {
     /// The Event header.
     pub event: Fact<String>,
-}
-
-fn feature_codes<'de, D>(deserializer: D) -> Result<BTreeMap<Service, FeatureCode>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-{
-    let named = BTreeMap::<String, FeatureCode>::deserialize(deserializer)?;
-    named
-        .into_iter()
-        .map(|(word, code)| {
-            Service::from_key(&word)
-                .map(|service| (service, code))
-                .ok_or_else(|| serde::de::Error::custom(format!("unknown service `{word}`")))
-        })
-        .collect()
 }

@@ -10,17 +10,20 @@
 //! (such as `answer`) ends the search.
 
 mod file;
+mod injection;
 mod plan;
 
 pub use file::FaultError;
+pub use injection::{Ending, Faults, SubscriptionFilter};
 pub use plan::{FaultId, LoadedFault};
 pub(crate) use plan::{FaultPlan, Subject};
 
 use crate::dialect::Device;
+use crate::package::Package;
 use crate::service::ServiceValue;
 use serde::{Deserialize, Serialize};
-use sip::feature_event::Service;
 use sip::message::{Message, Method};
+use sip::service::Service;
 
 /// Why a SUBSCRIBE or a NOTIFY is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +78,9 @@ pub struct Matcher {
     /// The purpose of a SUBSCRIBE, or what caused a NOTIFY.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
+    /// The event package of a SUBSCRIBE or NOTIFY.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package: Option<Package>,
 }
 
 /// One rule of the fault plan.
@@ -353,6 +359,13 @@ impl Fault {
     #[must_use]
     pub fn on_purpose(mut self, purpose: Purpose) -> Self {
         self.on.purpose = Some(purpose);
+        self
+    }
+
+    /// Only in this event package.
+    #[must_use]
+    pub const fn on_package(mut self, package: Package) -> Self {
+        self.on.package = Some(package);
         self
     }
 

@@ -4,7 +4,8 @@
 //! Nothing here changes what the server stores.
 
 use crate::fault::Action;
-use sip::feature_event::{Service, Setting};
+use crate::package::Package;
+use sip::service::{Service, Setting};
 use sip::subscription::Content;
 
 /// The dialog that a NOTIFY claims to belong to.
@@ -71,6 +72,8 @@ pub enum NotifyContent {
 pub struct NotifySpec {
     /// Sends the last NOTIFY of each subscription again, byte for byte; everything else here is passed over.
     pub retransmission: bool,
+    /// The event package whose subscriptions are meant.
+    pub package: Package,
     /// The dialog it claims to belong to.
     pub dialog: NotifyDialog,
     /// Its CSeq number.
@@ -101,6 +104,13 @@ impl NotifySpec {
             retransmission: true,
             ..Self::default()
         }
+    }
+
+    /// To the subscriptions to this package.
+    #[must_use]
+    pub const fn in_package(mut self, package: Package) -> Self {
+        self.package = package;
+        self
     }
 
     /// In this dialog.

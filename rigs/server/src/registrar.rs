@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn too_short_a_wish_is_refused_with_the_minimum() {
+    fn too_brief_a_lifetime_is_refused_with_the_minimum() {
         let mut bindings = Bindings::default();
         let request = register(1, "Contact: <sip:anna@127.0.0.2>\r\nExpires: 10\r\n");
         assert_eq!(apply(&mut bindings, &request), Err(Refusal::TooBrief(60)));

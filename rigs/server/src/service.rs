@@ -1,10 +1,18 @@
-//! What the server keeps of each service of an account: its setting, whether it is assigned, who changed it last.
+//! What the server keeps of each service of an account, and how a service with its value is written in JSON.
 //!
-//! The names of the services are `sip::service`, the documents are written in `body` and read by `sip::feature_event`.
+//! Which services there are, and what they are called, stands in [`sip::service`].
 
+use crate::package::Package;
 use serde::{Deserialize, Serialize};
-use sip::feature_event::{Service, Setting};
+use sip::service::{Agent, Service, Setting};
 use sip::time::Instant;
+
+/// The event package that carries a service; `None` for one that this server cannot notify.
+pub(crate) fn package_of(service: Service) -> Option<Package> {
+    Package::ALL
+        .into_iter()
+        .find(|package| package.event() == service.package())
+}
 
 /// Who changed a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +29,7 @@ pub enum Origin {
 /// What the server keeps of one service of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceState {
-    /// On or off, number and rings.
+    /// Its value.
     pub setting: Setting,
     /// Whether the account has this service at all.
     pub assigned: bool,
@@ -37,14 +45,17 @@ pub struct ServiceState {
 pub struct ServiceValue {
     /// Which service.
     pub service: Service,
-    /// On or off.
+    /// On or off; of an agent or a guest, whether somebody is logged on.
     pub active: bool,
-    /// The number calls are forwarded to.
+    /// The number calls are forwarded to, or the guest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
-    /// How often the handset rings before a call is forwarded.
+    /// How many times the handset rings before a call is forwarded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rings: Option<u32>,
+    /// The state of an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
 }
 
 impl ServiceValue {
@@ -56,6 +67,7 @@ impl ServiceValue {
             active: setting.active,
             number: setting.number.clone(),
             rings: setting.rings,
+            agent: setting.agent.clone(),
         }
     }
 
@@ -66,7 +78,7 @@ impl ServiceValue {
             active: self.active,
             number: self.number.clone(),
             rings: self.rings,
-            agent: None,
+            agent: self.agent.clone(),
         }
     }
 }

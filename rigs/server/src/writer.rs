@@ -19,11 +19,7 @@ pub(crate) struct Writer {
 impl Writer {
     fn new(dialect: &Dialect, start: &str) -> Self {
         Self {
-            colon: if dialect.style.blank_after_colon.value {
-                ": "
-            } else {
-                ":"
-            },
+            colon: dialect.style.colon(),
             head: format!("{start}\r\n"),
             body: Bytes::new(),
         }

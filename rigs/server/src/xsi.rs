@@ -1,36 +1,43 @@
 //! The documents of the portal interface: BroadWorks Xsi-Actions for the four services.
 //!
 //! Read are only the elements that matter here; others, such as `ringSplash`, are passed over, because a real portal sends
-//! whole documents. A DTD is refused. Paths and HTTP belong to `control`.
+//! whole documents. Paths and HTTP belong to `control`.
 
 use crate::body::escaped;
-use quick_xml::NsReader;
-use quick_xml::escape::resolve_predefined_entity;
-use quick_xml::events::Event;
-use quick_xml::name::{Namespace, ResolveResult};
-use sip::feature_event::{Service, Setting};
+use crate::flat_xml::{self, FlatXmlError};
+use sip::service::{Service, Setting};
 use std::fmt::Write as _;
 
 /// The namespace of every Xsi document.
 pub(crate) const NAMESPACE: &str = "http://schema.broadsoft.com/xsi";
 
-/// A document longer than this is not read.
-const LONGEST: usize = 64 * 1024;
+/// The services that have a document, each with its name in paths and as the root element.
+const NAMES: [(Service, &str); 4] = [
+    (Service::DoNotDisturb, "DoNotDisturb"),
+    (Service::CallForwardingAlways, "CallForwardingAlways"),
+    (Service::CallForwardingBusy, "CallForwardingBusy"),
+    (Service::CallForwardingNoAnswer, "CallForwardingNoAnswer"),
+];
 
-/// The name of a service in paths and as the root element; empty for one that the portal does not offer.
-pub(crate) const fn name(service: Service) -> &'static str {
-    match service {
-        Service::DoNotDisturb => "DoNotDisturb",
-        Service::CallForwardingAlways => "CallForwardingAlways",
-        Service::CallForwardingBusy => "CallForwardingBusy",
-        Service::CallForwardingNoAnswer => "CallForwardingNoAnswer",
-        _ => "",
-    }
+/// The service with this name.
+pub(crate) fn service_named(wanted: &str) -> Option<Service> {
+    let mut names = NAMES.into_iter();
+    names
+        .find(|(_, name)| *name == wanted)
+        .map(|(service, _)| service)
+}
+
+/// The name of a service; empty for one that has no document.
+fn name(wanted: Service) -> &'static str {
+    let mut names = NAMES.into_iter();
+    names
+        .find(|(service, _)| *service == wanted)
+        .map_or("", |(_, name)| name)
 }
 
 /// What a PUT asks for; what its document leaves out is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Wish {
+pub(crate) struct Change {
     pub(crate) active: Option<bool>,
     pub(crate) number: Option<String>,
     pub(crate) rings: Option<u32>,
@@ -39,18 +46,8 @@ pub(crate) struct Wish {
 /// Why a document cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum XsiError {
-    #[error("the document is longer than 64 KiB")]
-    TooLong,
-    #[error("the document is not UTF-8")]
-    NotText,
-    #[error("not well-formed XML: {0}")]
-    Malformed(String),
-    #[error("a document type declaration is not accepted")]
-    Dtd,
-    #[error("the root element is {got}, expected {wanted}")]
-    WrongRoot { got: String, wanted: &'static str },
-    #[error("the root element is not in the namespace {NAMESPACE}")]
-    WrongNamespace,
+    #[error(transparent)]
+    Document(#[from] FlatXmlError),
     #[error("{element} cannot be `{value}`")]
     BadValue {
         element: &'static str,
@@ -92,86 +89,15 @@ pub(crate) fn error_document(summary: &str) -> String {
 }
 
 /// Reads the document of a PUT.
-pub(crate) fn parse(service: Service, bytes: &[u8]) -> Result<Wish, XsiError> {
-    if bytes.len() > LONGEST {
-        return Err(XsiError::TooLong);
+pub(crate) fn parse(service: Service, bytes: &[u8]) -> Result<Change, XsiError> {
+    let mut change = Change::default();
+    for (element, value) in flat_xml::read(bytes, name(service), NAMESPACE)? {
+        change.take(&element, &value)?;
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| XsiError::NotText)?;
-    let mut reader = NsReader::from_str(text);
-    let mut path: Vec<String> = Vec::new();
-    let mut value = String::new();
-    let mut wish = Wish::default();
-    let mut has_root = false;
-    loop {
-        let malformed = |error: quick_xml::Error| XsiError::Malformed(error.to_string());
-        let (resolved, event) = reader.read_resolved_event().map_err(malformed)?;
-        match event {
-            Event::DocType(_) => return Err(XsiError::Dtd),
-            Event::Start(start) | Event::Empty(start) if path.is_empty() && has_root => {
-                let name = start.local_name().as_ref().to_owned();
-                return Err(XsiError::Malformed(format!("a second root element {name}")));
-            }
-            Event::Start(start) => {
-                let element = start.local_name().as_ref().to_owned();
-                if path.is_empty() {
-                    check_root(service, &element, &resolved)?;
-                    has_root = true;
-                }
-                path.push(element);
-                value.clear();
-            }
-            Event::Empty(start) => {
-                let element = start.local_name().as_ref().to_owned();
-                if path.is_empty() {
-                    check_root(service, &element, &resolved)?;
-                    has_root = true;
-                } else if path.len() == 1 {
-                    wish.take(&element, "")?;
-                }
-            }
-            Event::Text(text) => value.push_str(&text.xml10_content()),
-            Event::CData(text) => value.push_str(&text.xml10_content()),
-            Event::GeneralRef(reference) => {
-                let name = reference.xml10_content();
-                match reference.resolve_char_ref().map_err(malformed)? {
-                    Some(c) => value.push(c),
-                    None => value
-                        .push_str(resolve_predefined_entity(&name).ok_or_else(|| {
-                            XsiError::Malformed(format!("unknown entity {name}"))
-                        })?),
-                }
-            }
-            Event::End(_) => {
-                if let (2, Some(element)) = (path.len(), path.last()) {
-                    wish.take(element, value.trim())?;
-                }
-                path.pop();
-            }
-            Event::Eof if has_root && path.is_empty() => return Ok(wish),
-            Event::Eof => return Err(XsiError::Malformed("the document ends early".to_owned())),
-            Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
-        }
-    }
+    Ok(change)
 }
 
-fn check_root(
-    service: Service,
-    element: &str,
-    resolved: &ResolveResult<'_>,
-) -> Result<(), XsiError> {
-    if element != name(service) {
-        return Err(XsiError::WrongRoot {
-            got: element.to_owned(),
-            wanted: name(service),
-        });
-    }
-    match resolved {
-        ResolveResult::Bound(Namespace(NAMESPACE)) => Ok(()),
-        _ => Err(XsiError::WrongNamespace),
-    }
-}
-
-impl Wish {
+impl Change {
     fn take(&mut self, element: &str, value: &str) -> Result<(), XsiError> {
         let bad = |element| XsiError::BadValue {
             element,
@@ -199,7 +125,7 @@ impl Wish {
 mod tests {
     use super::*;
 
-    fn put(service: Service, inner: &str) -> Result<Wish, XsiError> {
+    fn put(service: Service, inner: &str) -> Result<Change, XsiError> {
         let root = name(service);
         let text = format!("<{root} xmlns=\"{NAMESPACE}\">{inner}</{root}>");
         parse(service, text.as_bytes())
@@ -214,56 +140,48 @@ mod tests {
             agent: None,
         };
         let service = Service::CallForwardingNoAnswer;
-        let wish = parse(service, document(service, &setting).as_bytes());
-        let wanted = Wish {
+        let change = parse(service, document(service, &setting).as_bytes());
+        let wanted = Change {
             active: Some(true),
             number: setting.number,
             rings: Some(4),
         };
-        assert_eq!(wish, Ok(wanted));
+        assert_eq!(change, Ok(wanted));
     }
 
     #[test]
     fn what_is_left_out_is_not_asked_for() {
-        let wish = put(Service::CallForwardingBusy, "<active>false</active>");
-        let wanted = Wish {
+        let change = put(Service::CallForwardingBusy, "<active>false</active>");
+        let wanted = Change {
             active: Some(false),
-            ..Wish::default()
+            ..Change::default()
         };
-        assert_eq!(wish, Ok(wanted));
+        assert_eq!(change, Ok(wanted));
     }
 
     #[test]
     fn other_elements_are_passed_over() {
         let inner = "<ringSplash>true</ringSplash><x><active>no</active></x><active>1</active>";
-        let wish = put(Service::DoNotDisturb, inner).expect("sound");
-        assert_eq!(wish.active, Some(true));
+        let change = put(Service::DoNotDisturb, inner).expect("sound");
+        assert_eq!(change.active, Some(true));
     }
 
     #[test]
     fn a_dtd_is_refused() {
         let text = "<!DOCTYPE a [<!ENTITY b \"c\">]><DoNotDisturb/>";
         let refused = parse(Service::DoNotDisturb, text.as_bytes());
-        assert_eq!(refused, Err(XsiError::Dtd));
+        assert_eq!(refused, Err(FlatXmlError::Dtd.into()));
     }
 
     #[test]
     fn bad_documents_are_refused_with_the_reason() {
         let service = Service::DoNotDisturb;
-        let root = |got: &str| XsiError::WrongRoot {
-            got: got.to_owned(),
-            wanted: "DoNotDisturb",
-        };
-        assert_eq!(parse(service, b"<Other/>"), Err(root("Other")));
+        let refused = parse(service, b"<Other/>").expect_err("bad");
         assert_eq!(
-            parse(service, b"<DoNotDisturb/>"),
-            Err(XsiError::WrongNamespace)
+            refused.to_string(),
+            "the root element is Other, expected DoNotDisturb"
         );
         let maybe = put(service, "<active>maybe</active>").expect_err("bad");
         assert_eq!(maybe.to_string(), "active cannot be `maybe`");
-        for text in ["", "<DoNotDisturb", "<a>&b;</a>"] {
-            assert!(parse(service, text.as_bytes()).is_err(), "{text}");
-        }
-        assert_eq!(parse(service, b"\xff"), Err(XsiError::NotText));
     }
 }

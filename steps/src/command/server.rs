@@ -42,12 +42,12 @@ pub fn server(args: &ServerArgs, ready: &mut (impl Write + Send)) -> Result<(), 
     let mut told = Ok(());
     let ending = Program::new(sockets).run(
         |sockets| {
-            let mut server = AppServer::new(ServerConfig {
+            let mut server = AppServer::new(ServerConfig::one_site(
                 dialect,
-                listen: sockets.sip_addrs().to_vec(),
-                domain,
+                sockets.sip_addrs().to_vec(),
+                &domain,
                 seed,
-            });
+            ));
             for user in users {
                 server.add_user(Instant::EPOCH, user);
             }

@@ -17,19 +17,16 @@ async fn dials_code(
         .perform(step, move |scene| {
             let wanted = setting(&wanted)?;
             let service = wanted.0.service;
-            let number = wanted.0.number.clone();
-            let code = scene.server(|server, _| {
-                server
-                    .feature_code(service, wanted.0.active)
-                    .map(str::to_owned)
+            let digits = scene.server(|server, _| {
+                let number = wanted.0.number.as_deref();
+                server.dialect().dialled(service, wanted.0.active, number)
             })?;
-            let code = code.ok_or_else(|| {
+            let digits = digits.ok_or_else(|| {
                 StepFailure::Rig(format!(
                     "the server's dialect has no feature access code for {wanted}"
                 ))
             })?;
             scene.mark()?;
-            let digits = format!("{code}{}", number.unwrap_or_default());
             scene.handset(&name)?.dial(&digits)?;
             Ok(())
         })

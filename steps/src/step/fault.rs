@@ -6,9 +6,9 @@ use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, when};
 use evidence::message::Method;
-use server::ServiceValue;
 use server::dialect::Device;
-use server::fault::{Action, Fault, Purpose};
+use server::fault::{Action, Ending, Fault, Faults as _, Purpose};
+use server::{ServiceValue, SiteId};
 use sip::feature_event::{Service, Setting};
 
 fn on_subscribe(action: Action) -> Fault {
@@ -145,7 +145,7 @@ async fn forgets_nonces(world: &mut World, step: &Step) -> Result<(), StepFailur
         .perform(step, |scene| {
             scene.mark()?;
             scene.bench()?.fault("the server forgets its nonces");
-            scene.server(|server, _| server.expire_nonces())?;
+            scene.server(|server, _| server.expire_nonces(SiteId::FIRST))?;
             Ok(())
         })
         .await
@@ -245,7 +245,7 @@ async fn speaks_again(world: &mut World, step: &Step) -> Result<(), StepFailure>
         .perform(step, |scene| {
             scene.mark()?;
             scene.bench()?.fault("the server works as it should again");
-            scene.server(|server, _| server.clear_faults())?;
+            scene.server(|server, _| server.clear_faults(SiteId::FIRST))?;
             Ok(())
         })
         .await
@@ -277,7 +277,9 @@ async fn forgets(world: &mut World, step: &Step, name: String) -> Result<(), Ste
             scene
                 .bench()?
                 .fault(&format!("the server forgets the subscription of {name}"));
-            scene.server(|server, _| server.forget_subscriptions(&user))?;
+            scene.server(|server, _| {
+                server.forget_subscriptions(SiteId::FIRST, &user.as_str().into())
+            })?;
             Ok(())
         })
         .await
@@ -294,7 +296,10 @@ async fn ends_with(
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
             scene.mark()?;
-            scene.server(|server, now| server.end_subscription(now, &user, Some(&reason), None))?;
+            let (which, ending) = (user.as_str().into(), Ending::because(&reason));
+            scene.server(|server, now| {
+                server.end_subscriptions(now, SiteId::FIRST, &which, &ending);
+            })?;
             Ok(())
         })
         .await

@@ -8,7 +8,8 @@ use cucumber::gherkin::Step;
 use cucumber::{then, when};
 use evidence::message::Method;
 use evidence::record::{Direction, Fate, Record};
-use server::fault::Action;
+use server::SiteId;
+use server::fault::{Action, Faults as _};
 use server::notify_spec::{NotifyDialog, NotifySpec};
 use sip::feature_event::{Service, Setting};
 use std::collections::BTreeSet;
@@ -85,7 +86,9 @@ async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(),
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
             // The stimulus stays the change itself: its NOTIFY and the copy belong together.
-            scene.server(|server, now| server.notify(now, &user, &NotifySpec::retransmission()))?;
+            scene.server(|server, now| {
+                server.notify(now, SiteId::FIRST, &user, &NotifySpec::retransmission())
+            })?;
             Ok(())
         })
         .await
@@ -94,7 +97,7 @@ async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(),
 fn send(scene: &mut Scene, name: &str, spec: NotifySpec) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     scene.mark()?;
-    scene.server(|server, now| server.notify(now, &user, &spec))?;
+    scene.server(|server, now| server.notify(now, SiteId::FIRST, &user, &spec))?;
     Ok(())
 }
 

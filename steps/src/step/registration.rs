@@ -8,7 +8,7 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use evidence::message::Method;
 use server::fault::{Action, Fault};
-use server::{ExpiresPolicy, Lifetime};
+use server::{ExpiresPolicy, Faults as _, Lifetime, SiteId};
 use sip::time::Instant;
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ async fn grants(
                 Lifetime::Subscription
             };
             let policy = ExpiresPolicy::at_most(number(&length)?);
-            scene.server(|server, _| server.set_expires_policy(of, policy))?;
+            scene.server(|server, _| server.set_expires_policy(SiteId::FIRST, of, policy))?;
             Ok(())
         })
         .await

@@ -6,7 +6,7 @@ use crate::vocabulary::{self, Setting};
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
-use server::Origin;
+use server::{Faults as _, Origin};
 use std::time::Duration;
 
 /// How long the server may take to have something, where a step does not say.

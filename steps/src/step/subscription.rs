@@ -9,7 +9,7 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use evidence::message::{Message, Method};
 use evidence::record::{Direction, Fate, Record};
-use server::NotifySpec;
+use server::{Faults as _, NotifySpec, SiteId};
 use sip::time::Instant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -491,7 +491,9 @@ async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(
                     .until_record(now.seq, deadline.since(now.at), |_| true)?;
             }
             scene.mark()?;
-            scene.server(|server, now| server.notify(now, &user, &NotifySpec::new()))?;
+            scene.server(|server, now| {
+                server.notify(now, SiteId::FIRST, &user, &NotifySpec::new())
+            })?;
             scene.notify_for(&name)?;
             Ok(())
         })

@@ -3,7 +3,7 @@
 //! Shape and words are checked by the types of the parent module; what only makes sense together is checked here.
 
 use super::{Dialect, DialectError, FactLine, Status};
-use sip::feature_event::Service;
+use sip::service::Service;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -62,11 +62,6 @@ impl Dialect {
         Duration::from_millis(self.notify.gap_milliseconds.value)
     }
 
-    /// The order of the services in a full state.
-    pub fn order(&self) -> impl Iterator<Item = Service> {
-        self.body.order.value.iter().copied()
-    }
-
     fn problems(&self) -> Vec<(String, String)> {
         let mut problems = Vec::new();
         let mut require = |sound: bool, key: &str, problem: &str| {
@@ -99,11 +94,6 @@ impl Dialect {
             "must be 200 or 202",
         );
         require(
-            is_token(&subscribe.package.value),
-            "subscription.package",
-            "must be a token",
-        );
-        require(
             (400..700).contains(&subscribe.unknown_package_code.value),
             "subscription.unknown-package-code",
             "must be a failure code",
@@ -114,44 +104,31 @@ impl Dialect {
             "must be a failure code",
         );
         require(
-            (400..700).contains(&self.feature_code_call.busy_code.value),
-            "feature-code-call.busy-code",
-            "must be a failure code",
-        );
-        require(
             matches!(self.digest.qop.value.as_str(), "" | "auth" | "auth-int"),
             "digest.qop",
             "must be empty, auth or auth-int",
         );
-        require(
-            (1..=70).contains(&self.body.boundary.value.len()),
-            "body.boundary",
-            "must have 1 to 70 characters",
-        );
-        let distinct: BTreeSet<_> = self.order().collect();
-        require(
-            distinct.len() == 4 && self.body.order.value.len() == 4,
-            "body.order",
-            "must name each of the four services once",
-        );
-        let mut seen = BTreeSet::new();
-        for (service, code) in &self.feature_codes {
-            for (word, digits) in [
-                ("activate", &code.activate.value),
-                ("deactivate", &code.deactivate.value),
-            ] {
-                let key = format!("feature-codes.{}.{word}", service.key());
-                let dialable = !digits.is_empty()
-                    && digits
-                        .chars()
-                        .all(|c| c.is_ascii_digit() || c == '*' || c == '#');
-                require(dialable, &key, "must consist of digits, * and #");
-                require(
-                    seen.insert(digits.clone()),
-                    &key,
-                    "is the code of another service or direction too",
-                );
-            }
+        if let Some(package) = &self.package.as_feature_event {
+            require(
+                (1..=70).contains(&package.boundary.value.len()),
+                "package.as-feature-event.boundary",
+                "must have 1 to 70 characters",
+            );
+            let distinct: BTreeSet<_> = package.services().collect();
+            require(
+                distinct == BTreeSet::from(Service::CALL)
+                    && package.order.value.len() == distinct.len(),
+                "package.as-feature-event.order",
+                "must name Do Not Disturb and each call forwarding once",
+            );
+        }
+        if let Some(offered) = &self.mechanism.feature_codes {
+            require(
+                (400..700).contains(&offered.call.busy_code.value),
+                "mechanism.feature-codes.call.busy-code",
+                "must be a failure code",
+            );
+            problems.extend(offered.problems());
         }
         problems
     }
@@ -263,7 +240,7 @@ mod tests {
         let assumed_codes = dialect
             .facts()
             .iter()
-            .filter(|fact| fact.key.starts_with("feature-codes."))
+            .filter(|fact| fact.key.starts_with("mechanism.feature-codes.code."))
             .all(|fact| fact.status == Status::Assumed);
         assert!(
             assumed_codes,
@@ -311,8 +288,11 @@ mod tests {
 
     #[test]
     fn two_services_with_one_feature_code_are_refused() {
-        let error = changed("\"*90\"", "\"*72\"");
-        assert_eq!(error.key, "feature-codes.call-forwarding-busy.activate");
+        let error = changed("*90{number}", "*72{number}");
+        assert_eq!(
+            error.key,
+            "mechanism.feature-codes.code.call-forwarding-busy.activate"
+        );
         assert!(
             BROADSOFT
                 .lines()
@@ -324,7 +304,7 @@ mod tests {
     #[test]
     fn an_order_that_lacks_a_service_is_refused() {
         let error = changed("    \"call-forwarding-busy\",\n", "");
-        assert_eq!(error.key, "body.order");
+        assert_eq!(error.key, "package.as-feature-event.order");
     }
 
     #[test]
@@ -333,7 +313,7 @@ mod tests {
             "    \"call-forwarding-busy\",\n",
             "    \"call-forwarding-dnd\",\n",
         );
-        assert_eq!(error.key, "body.order");
+        assert_eq!(error.key, "package.as-feature-event.order");
         assert!(error.problem.contains("call-forwarding-dnd"), "{error}");
     }
 

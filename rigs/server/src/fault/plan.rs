@@ -2,6 +2,7 @@
 
 use super::{Action, Fault, Matcher, Purpose, Stage};
 use crate::address::user_part;
+use crate::package::Package;
 use serde::Serialize;
 use sip::message::{Message, Method};
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) body: bool,
     pub(crate) in_dialog: bool,
     pub(crate) purpose: Option<Purpose>,
+    pub(crate) package: Option<Package>,
 }
 
 impl<'a> Subject<'a> {
@@ -29,13 +31,17 @@ impl<'a> Subject<'a> {
             body: !request.body().is_empty(),
             in_dialog: request.to_tag().is_some(),
             purpose: (method == "SUBSCRIBE").then(|| Purpose::of_subscribe(request)),
+            package: Package::of(request),
         }
     }
-}
 
-impl<'a> Subject<'a> {
-    /// A NOTIFY with this purpose.
-    pub(crate) const fn of_notify(user: &'a str, purpose: Purpose, body: bool) -> Self {
+    /// A NOTIFY of this package with this purpose.
+    pub(crate) const fn of_notify(
+        user: &'a str,
+        package: Package,
+        purpose: Purpose,
+        body: bool,
+    ) -> Self {
         Self {
             method: "NOTIFY",
             cause: match purpose {
@@ -48,6 +54,7 @@ impl<'a> Subject<'a> {
             body,
             in_dialog: true,
             purpose: Some(purpose),
+            package: Some(package),
         }
     }
 }
@@ -63,6 +70,7 @@ impl Matcher {
             && fits(self.body, subject.body)
             && fits(self.in_dialog, subject.in_dialog)
             && (self.purpose.is_none() || self.purpose == subject.purpose)
+            && (self.package.is_none() || self.package == subject.package)
     }
 }
 
@@ -71,14 +79,14 @@ impl Matcher {
 #[serde(transparent)]
 pub struct FaultId(pub u64);
 
-/// A fault of the plan and how often it was used.
+/// A fault of the plan and how many times it was used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadedFault {
     /// Its name.
     pub id: FaultId,
     /// The fault.
     pub fault: Fault,
-    /// How often it was used.
+    /// How many times it was used.
     pub used: u32,
 }
 
@@ -164,6 +172,7 @@ mod tests {
         body: true,
         in_dialog: true,
         purpose: Some(Purpose::Change),
+        package: Some(Package::FeatureEvent),
     };
 
     #[test]
@@ -202,7 +211,7 @@ mod tests {
         ] {
             let mut plan = FaultPlan::default();
             plan.load(Fault::new(Action::WithholdNotify).on_method(&method));
-            let subject = Subject::of_notify("anna", purpose, true);
+            let subject = Subject::of_notify("anna", Package::FeatureEvent, purpose, true);
             assert_eq!(
                 plan.take(Stage::Sending, &subject).len(),
                 count,

@@ -1,8 +1,8 @@
 //! The texts of the server, read by the codec of the `sip` crate, which has not written them.
 
-use crate::peer::{Lab, Sent, subscribe};
+use crate::peer::{Lab, SITE, Sent, subscribe};
 use server::dialect::Device;
-use server::{Action, Fault, Origin};
+use server::{Action, Fault, Faults as _, Origin};
 use sip::feature_event::{Notification, Service, Setting};
 
 fn stored(number: Option<&str>, rings: Option<u32>) -> Setting {
@@ -64,7 +64,8 @@ fn every_form_of_the_device_is_read() {
         Device::Missing,
     ] {
         let (mut lab, settings) = filled();
-        lab.server.load_fault(Fault::new(Action::Device { form }));
+        lab.server
+            .load_fault(SITE, Fault::new(Action::Device { form }));
         let notification = read(&first_notify(&mut lab));
         for (service, setting) in &settings {
             assert_eq!(
@@ -84,7 +85,7 @@ fn sloppy_framing_is_read_by_a_tolerant_reader() {
         Action::ClosingDelimiterMissing,
     ] {
         let (mut lab, settings) = filled();
-        lab.server.load_fault(Fault::new(action.clone()));
+        lab.server.load_fault(SITE, Fault::new(action.clone()));
         let notification = read(&first_notify(&mut lab));
         assert_eq!(
             notification.setting(Service::CallForwardingNoAnswer),
@@ -97,7 +98,8 @@ fn sloppy_framing_is_read_by_a_tolerant_reader() {
 #[test]
 fn single_documents_are_read_one_by_one() {
     let (mut lab, settings) = filled();
-    lab.server.load_fault(Fault::new(Action::SingleDocuments));
+    lab.server
+        .load_fault(SITE, Fault::new(Action::SingleDocuments));
     lab.say(&subscribe(1, "", "Expires: 1800\n", ""));
     for (service, setting) in &settings {
         let notification = read(&lab.next_notify());
@@ -115,7 +117,7 @@ fn garbage_is_refused_by_the_reader() {
         },
     ] {
         let (mut lab, _) = filled();
-        lab.server.load_fault(Fault::new(action.clone()));
+        lab.server.load_fault(SITE, Fault::new(action.clone()));
         let notify = first_notify(&mut lab);
         let content_type = notify.header("Content-Type").expect("a type");
         let read = Notification::parse(content_type, notify.body().as_bytes());

@@ -1,8 +1,9 @@
 //! Feature codes, dialled as ordinary calls.
 
 use crate::peer::{ANNA, Lab};
+use server::dialect::{BROADSOFT, FeatureCodeCall};
 use server::{Dialect, Origin, UserConfig};
-use sip::feature_event::Service;
+use sip::service::Service;
 use std::time::Duration;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
@@ -52,6 +53,11 @@ fn dial(lab: &mut Lab, digits: &str) -> String {
 fn is_active(lab: &Lab, service: Service) -> bool {
     let state = lab.server.service("anna", service);
     state.is_some_and(|state| state.setting.active)
+}
+
+fn call_habits(dialect: &mut Dialect) -> &mut FeatureCodeCall {
+    let offered = dialect.mechanism.feature_codes.as_mut();
+    &mut offered.expect("offered").call
 }
 
 #[test]
@@ -113,7 +119,7 @@ fn a_caller_that_is_gone_too_early_has_changed_nothing() {
 fn a_product_may_store_it_all_the_same() {
     let mut dialect = Dialect::broadsoft();
     dialect.digest.challenged.value.clear();
-    dialect.feature_code_call.stores_after_early_hang_up.value = true;
+    call_habits(&mut dialect).stores_after_early_hang_up.value = true;
     let mut lab = Lab::with_dialect(dialect);
     let tag = dial(&mut lab, "*78");
     lab.say(&request("BYE", 2, "*78", &tag, ""));
@@ -124,7 +130,7 @@ fn a_product_may_store_it_all_the_same() {
 fn a_product_may_hang_up_itself() {
     let mut dialect = Dialect::broadsoft();
     dialect.digest.challenged.value.clear();
-    dialect.feature_code_call.hang_up_after_milliseconds.value = 3000;
+    call_habits(&mut dialect).hang_up_after_milliseconds.value = 3000;
     let mut lab = Lab::with_dialect(dialect);
     let tag = dial(&mut lab, "*78");
     lab.pass(Duration::from_secs(3));
@@ -212,4 +218,44 @@ fn a_call_is_challenged_like_any_request() {
     let mut lab = Lab::with_dialect(Dialect::broadsoft());
     lab.say(&invite("*78"));
     assert_eq!(lab.answer().status(), "401");
+}
+
+/// A server whose codes for Do Not Disturb and call forwarding always are these; the first one toggles.
+fn with_codes(toggle: &str, always: &str) -> Lab {
+    let text = BROADSOFT
+        .replacen("\"*78\"", &format!("\"{toggle}\""), 1)
+        .replacen(
+            "deactivate = { value = \"*79\"",
+            "toggle = { value = true",
+            1,
+        )
+        .replacen("*72{number}", always, 1);
+    let mut dialect = Dialect::from_toml(&text, "lab.toml").expect("sound");
+    dialect.digest.challenged.value.clear();
+    Lab::with_dialect(dialect)
+}
+
+#[test]
+fn a_code_that_toggles_switches_off_what_is_on() {
+    let mut lab = with_codes("*76", "*72{number}");
+    for (call, active) in [(1, true), (2, false)] {
+        let invite = invite("*76").replace("call-1", &format!("call-{call}"));
+        lab.say(&invite.replace("z9hG4bKcall1", &format!("z9hG4bKtoggle{call}")));
+        lab.pass(Duration::from_secs(1));
+        assert_eq!(is_active(&lab, Service::DoNotDisturb), active);
+        let tag = lab.answer().tag("To");
+        let bye = request("BYE", 5 + call, "*76", &tag, "");
+        lab.say(&bye.replace("call-1", &format!("call-{call}")));
+        assert_eq!(lab.answer().status(), "200");
+    }
+}
+
+#[test]
+fn a_number_may_stand_within_the_code() {
+    let mut lab = with_codes("*76", "*57*{number}#");
+    dial(&mut lab, "*57*2424%23");
+    lab.pass(Duration::from_secs(1));
+    let state = lab.server.service("anna", Service::CallForwardingAlways);
+    let kept = state.expect("a state").setting.clone();
+    assert_eq!((kept.active, kept.number.as_deref()), (true, Some("2424")));
 }

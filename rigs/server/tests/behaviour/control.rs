@@ -1,8 +1,8 @@
 //! The HTTP face: the portal and the fault plan.
 
-use crate::peer::{Lab, register, subscribe};
+use crate::peer::{Lab, SITE, register, subscribe};
 use server::Origin;
-use sip::feature_event::Service;
+use sip::service::Service;
 
 const USER: &str = "/com.broadsoft.xsi-actions/v2.0/user/anna@as.test/services";
 const XSI: &str = "http://schema.broadsoft.com/xsi";
@@ -180,4 +180,46 @@ fn the_accounts_are_listed_without_their_passwords() {
         assert!(body.contains(part), "{body}");
     }
     assert!(!body.contains("secret"), "{body}");
+}
+
+#[test]
+fn a_site_has_a_plan_of_its_own_and_can_be_stopped_and_started() {
+    let mut lab = Lab::new();
+    let (status, body) = lab.http("GET", "/control/sites", "");
+    assert_eq!(status, 200);
+    assert!(
+        body.contains("\"name\":\"main\",\"running\":true"),
+        "{body}"
+    );
+    let drop = r#"{"action":{"do":"drop"},"times":1}"#;
+    let plan = "/control/sites/main/faults";
+    assert_eq!(lab.http("POST", plan, drop).1, "{\"ids\":[1]}");
+    assert_eq!(lab.http("DELETE", &format!("{plan}/1"), "").0, 204);
+
+    assert_eq!(lab.http("POST", "/control/sites/main/stop", "").0, 204);
+    assert!(!lab.server.is_running(SITE));
+    let register = register(1, "Contact: <sip:anna@127.0.0.2:5060>\n");
+    lab.say(&register);
+    assert!(lab.sent.is_empty());
+    assert_eq!(lab.http("POST", "/control/sites/main/start", "").0, 204);
+    lab.say(&register);
+    assert_eq!(lab.answer().status(), "200");
+    assert_eq!(lab.http("POST", "/control/sites/main/restart", "").0, 204);
+    assert!(lab.server.bindings("anna").is_empty());
+}
+
+#[test]
+fn what_no_site_has_is_not_found() {
+    let mut lab = Lab::new();
+    for (method, path, status) in [
+        ("POST", "/control/sites/moon/stop", 404),
+        ("POST", "/control/sites/main/explode", 404),
+        ("GET", "/control/sites/main/stop", 405),
+        ("GET", "/control/sites/moon/faults", 404),
+        ("DELETE", "/control/sites/main/faults/1", 404),
+        ("POST", "/control/sites", 405),
+    ] {
+        assert_eq!(lab.http(method, path, "").0, status, "{method} {path}");
+    }
+    assert!(lab.server.is_running(SITE));
 }

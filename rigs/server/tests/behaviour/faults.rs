@@ -1,15 +1,15 @@
 //! What the fault plan makes of subscriptions and their NOTIFYs.
 
-use crate::peer::{Lab, NS, set_dnd, subscribe, subscribe_in};
-use server::{Action, Fault, Origin, Purpose, ServiceValue};
-use sip::feature_event::{Service, Setting};
+use crate::peer::{Lab, NS, SITE, set_dnd, subscribe, subscribe_in};
+use server::{Action, Fault, Faults as _, Origin, Purpose, ServiceValue};
 use sip::message::Method;
+use sip::service::{Service, Setting};
 use std::time::Duration;
 
 fn with_fault(fault: Fault) -> Lab {
     let mut lab = Lab::new();
     fault.check().expect("sound");
-    lab.server.load_fault(fault);
+    lab.server.load_fault(SITE, fault);
     lab
 }
 
@@ -140,8 +140,10 @@ fn an_accepted_subscription_can_be_ended_at_once() {
 #[test]
 fn the_lifetime_can_be_forced_or_left_out() {
     let mut lab = always(Action::GrantExpires { seconds: 20 });
-    lab.server
-        .load_fault(Fault::new(Action::OmitExpires).on_purpose(Purpose::Refresh));
+    lab.server.load_fault(
+        SITE,
+        Fault::new(Action::OmitExpires).on_purpose(Purpose::Refresh),
+    );
     lab.say(&subscribe(1, "", "Expires: 1800\n", ""));
     assert_eq!(lab.answer().header("Expires"), Some("20"));
     let tag = lab.answer().tag("To");
@@ -175,9 +177,9 @@ fn a_subscription_can_be_forgotten_when_the_next_request_comes() {
 fn a_challenge_does_not_use_up_what_works_on_acceptance() {
     let mut lab = Lab::new();
     lab.server
-        .load_fault(Fault::new(Action::StaleChallenge).times(1));
+        .load_fault(SITE, Fault::new(Action::StaleChallenge).times(1));
     lab.server
-        .load_fault(Fault::new(Action::WithholdNotify).times(1));
+        .load_fault(SITE, Fault::new(Action::WithholdNotify).times(1));
     lab.say(&subscribe(1, "", "Expires: 1800\n", ""));
     assert_eq!(lab.answer().status(), "401");
     lab.say(&subscribe(2, "", "Expires: 1800\n", ""));
@@ -192,10 +194,10 @@ fn a_challenge_does_not_use_up_what_works_on_acceptance() {
 fn a_refused_subscribe_does_not_use_up_what_works_on_acceptance() {
     let mut lab = Lab::new();
     lab.server
-        .load_fault(Fault::new(Action::WithholdNotify).times(1));
+        .load_fault(SITE, Fault::new(Action::WithholdNotify).times(1));
     lab.say(&subscribe(1, "", "Expires: 5\n", ""));
     assert_eq!(lab.answer().status(), "423");
-    assert_eq!(lab.server.faults()[0].used, 0);
+    assert_eq!(lab.server.faults(SITE)[0].used, 0);
 }
 
 #[test]
@@ -265,7 +267,7 @@ fn the_parts_can_come_in_any_order() {
         Service::CallForwardingNoAnswer,
         Service::CallForwardingAlways,
     ];
-    let services = services.into_iter().collect();
+    let services = services.to_vec();
     let notify = first_notify(&mut always(Action::Order { services }));
     let at = |text: &str| notify.body().find(text).expect(text);
     assert!(at("forwardNoAns") < at("forwardImmediate"));
@@ -294,9 +296,12 @@ fn the_full_state_can_come_in_single_documents() {
 fn services_can_be_left_out_and_ring_counts_be_odd() {
     let services = vec![Service::DoNotDisturb];
     let mut lab = always(Action::OmitServices { services });
-    lab.server.load_fault(Fault::new(Action::RingCount {
-        value: Some("101".to_owned()),
-    }));
+    lab.server.load_fault(
+        SITE,
+        Fault::new(Action::RingCount {
+            value: Some("101".to_owned()),
+        }),
+    );
     let notify = first_notify(&mut lab);
     assert!(!notify.body().contains("DoNotDisturbEvent"));
     assert!(notify.body().contains("<ringCount>101</ringCount>"));
@@ -305,9 +310,10 @@ fn services_can_be_left_out_and_ring_counts_be_odd() {
 #[test]
 fn multipart_framing_can_be_sloppy() {
     let mut lab = always(Action::LineFeedOnly);
-    lab.server.load_fault(Fault::new(Action::QuotedBoundary));
     lab.server
-        .load_fault(Fault::new(Action::ClosingDelimiterMissing));
+        .load_fault(SITE, Fault::new(Action::QuotedBoundary));
+    lab.server
+        .load_fault(SITE, Fault::new(Action::ClosingDelimiterMissing));
     let notify = first_notify(&mut lab);
     assert_eq!(
         notify.header("Content-Type"),
@@ -320,9 +326,12 @@ fn multipart_framing_can_be_sloppy() {
 #[test]
 fn the_namespace_and_the_number_can_be_odd() {
     let mut lab = always(Action::Namespace { value: None });
-    lab.server.load_fault(Fault::new(Action::ForwardTo {
-        value: Some("0".to_owned()),
-    }));
+    lab.server.load_fault(
+        SITE,
+        Fault::new(Action::ForwardTo {
+            value: Some("0".to_owned()),
+        }),
+    );
     let notify = first_notify(&mut lab);
     assert!(!notify.body().contains(NS));
     assert!(notify.body().contains("<forwardTo>0</forwardTo>"));

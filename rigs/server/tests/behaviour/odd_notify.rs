@@ -1,9 +1,9 @@
 //! NOTIFYs that a scenario words itself.
 
-use crate::peer::{Lab, register, subscribe};
+use crate::peer::{Lab, SITE, register, subscribe};
 use server::notify_spec::HeaderChoice;
-use server::{Action, NotifyContent, NotifyDialog, NotifySpec, Origin};
-use sip::feature_event::{Service, Setting};
+use server::{Action, Faults as _, NotifyContent, NotifyDialog, NotifySpec, Origin};
+use sip::service::{Service, Setting};
 
 fn on() -> Setting {
     Setting {
@@ -20,7 +20,7 @@ fn inverted() -> NotifySpec {
 fn sent(spec: &NotifySpec) -> (Lab, crate::peer::Sent) {
     let mut lab = Lab::new();
     lab.subscribe();
-    let told = lab.with(|server, now| server.notify(now, "anna", spec));
+    let told = lab.with(|server, now| server.notify(now, SITE, "anna", spec));
     let notify = lab.take_notify().expect("a NOTIFY");
     assert_eq!(told.len(), 1);
     assert_eq!(
@@ -134,7 +134,7 @@ fn an_ended_dialog_can_speak_once_more() {
     lab.say(&subscribe(2, &tag, "Expires: 0\n", ""));
     lab.next_notify();
     let spec = inverted().in_dialog(NotifyDialog::LastEnded);
-    let told = lab.with(|server, now| server.notify(now, "anna", &spec));
+    let told = lab.with(|server, now| server.notify(now, SITE, "anna", &spec));
     assert_eq!(told.len(), 1);
     let notify = lab.notifies().pop().expect("a NOTIFY");
     assert_eq!(notify.header("Call-ID"), Some("sub-1"));
@@ -146,10 +146,10 @@ fn an_ended_dialog_can_speak_once_more() {
 fn a_notify_outside_every_dialog_goes_to_the_contacts() {
     let mut lab = Lab::new();
     let spec = NotifySpec::new().in_dialog(NotifyDialog::Outside);
-    let told = lab.with(|server, now| server.notify(now, "anna", &spec));
+    let told = lab.with(|server, now| server.notify(now, SITE, "anna", &spec));
     assert!(told.is_empty(), "nobody is registered");
     lab.say(&register(1, "Contact: <sip:anna@127.0.0.2:5060>\n"));
-    let told = lab.with(|server, now| server.notify(now, "anna", &spec));
+    let told = lab.with(|server, now| server.notify(now, SITE, "anna", &spec));
     assert_eq!(told.len(), 1);
     assert_eq!(lab.notifies()[0].tag("To"), "");
 }
@@ -179,7 +179,8 @@ fn the_last_notify_comes_again_byte_for_byte() {
     let mut lab = Lab::new();
     lab.subscribe();
     let first = lab.notifies().remove(0);
-    let told = lab.with(|server, now| server.notify(now, "anna", &NotifySpec::retransmission()));
+    let told =
+        lab.with(|server, now| server.notify(now, SITE, "anna", &NotifySpec::retransmission()));
     assert_eq!(told.len(), 1);
     assert_eq!(lab.notifies()[1].text, first.text);
     assert_eq!(lab.notifies()[1].flow, first.flow);

@@ -3,12 +3,14 @@
 
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
-use server::{AppServer, Dialect, ServerConfig, UserConfig};
+use server::{AppServer, Dialect, ServerConfig, SiteId, UserConfig};
 use sip::node::{ExchangeId, Flow, Input, Node, Output, Transport};
 use sip::time::Instant;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// The only site of the server in front of a [`Lab`].
+pub(crate) const SITE: SiteId = SiteId::FIRST;
 /// Where the server listens.
 pub(crate) const SERVER: &str = "127.0.0.1:5060";
 /// Where Anna's base listens.
@@ -81,6 +83,8 @@ pub(crate) struct Lab {
     /// The answers to HTTP requests.
     pub(crate) replies: Vec<http::Response<Bytes>>,
     pub(crate) transport: Transport,
+    /// The address of the server that requests go to.
+    pub(crate) server_address: SocketAddr,
     /// The NOTIFYs that a test has looked at.
     taken: Vec<String>,
     deadline: Option<Instant>,
@@ -106,15 +110,18 @@ impl Lab {
     /// As the dialect has it, digest included.
     pub(crate) fn with_dialect(dialect: Dialect) -> Self {
         let address: SocketAddr = SERVER.parse().expect("an address");
-        let mut server = AppServer::new(ServerConfig {
-            dialect,
-            listen: vec![(Transport::Udp, address), (Transport::Tcp, address)],
-            domain: "as.test".to_owned(),
-            seed: 7,
-        });
+        let listen = vec![(Transport::Udp, address), (Transport::Tcp, address)];
+        let config = ServerConfig::one_site(dialect, listen, "as.test", 7);
+        let mut server = AppServer::new(config);
         server.add_user(Instant::EPOCH, UserConfig::new("anna", "secret"));
+        Self::in_front_of(server)
+    }
+
+    /// In front of a server that was set up elsewhere.
+    pub(crate) fn in_front_of(server: AppServer) -> Self {
         Self {
             server,
+            server_address: SERVER.parse().expect("an address"),
             now: Instant::EPOCH,
             sent: Vec::new(),
             replies: Vec::new(),
@@ -178,7 +185,11 @@ impl Lab {
 
     /// Sends text to the server from an address.
     pub(crate) fn say_from(&mut self, remote: &str, text: &str) {
-        let flow = flow(self.transport, remote);
+        let local = self.server_address;
+        let flow = Flow {
+            local,
+            ..flow(self.transport, remote)
+        };
         let bytes = Bytes::from(wire(text));
         self.server
             .handle_input(self.now, Input::Sip { flow, bytes });
@@ -201,6 +212,7 @@ impl Lab {
 
     /// Answers a NOTIFY.
     pub(crate) fn answer_notify(&mut self, notify: &Sent, status: &str) {
+        let asked = std::mem::replace(&mut self.server_address, notify.flow.local);
         let copied: String = ["Via", "From", "To", "Call-ID", "CSeq"]
             .into_iter()
             .flat_map(|name| {
@@ -212,6 +224,7 @@ impl Lab {
             .map(|(name, value)| format!("{name}: {value}\n"))
             .collect();
         self.say(&format!("SIP/2.0 {status}\n{copied}Content-Length: 0\n\n"));
+        self.server_address = asked;
     }
 
     /// The oldest NOTIFY that was not taken before; retransmissions are not new ones.

@@ -1,7 +1,7 @@
 //! Registration and digest, against a peer made of text.
 
-use crate::peer::{ANNA, Lab, authorization, flow, register};
-use server::{Action, Dialect, ExpiresPolicy, Fault, Lifetime};
+use crate::peer::{ANNA, Lab, SITE, authorization, flow, register};
+use server::{Action, Dialect, ExpiresPolicy, Fault, Faults as _, Lifetime};
 use sip::message::Method;
 use sip::node::Transport;
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn the_wrong_password_is_challenged_again_without_stale() {
 fn a_forgotten_nonce_is_stale() {
     let mut lab = Lab::with_dialect(Dialect::broadsoft());
     let credentials = challenged(&mut lab, 1);
-    lab.server.expire_nonces();
+    lab.server.expire_nonces(SITE);
     lab.say(&register(2, &format!("{CONTACT}{credentials}")));
     let challenge = lab
         .answer()
@@ -138,7 +138,7 @@ fn a_bench_with_little_time_grants_little() {
     let mut lab = Lab::new();
     let policy = ExpiresPolicy::at_most(8);
     lab.server
-        .set_expires_policy(Lifetime::Registration, policy);
+        .set_expires_policy(SITE, Lifetime::Registration, policy);
     lab.say(&register(1, &format!("{CONTACT}Expires: 3600\n")));
     let contact = lab.answer().header("Contact").expect("a contact");
     assert!(contact.contains(";expires=8;"), "{contact}");
@@ -150,7 +150,7 @@ fn a_dropped_datagram_leaves_its_retransmission_a_chance() {
     let fault = Fault::new(Action::Drop)
         .on_method(&Method::Register)
         .times(2);
-    lab.server.load_fault(fault);
+    lab.server.load_fault(SITE, fault);
     for _ in 0..2 {
         lab.say(&register(1, CONTACT));
         assert!(lab.sent.is_empty());
@@ -163,7 +163,8 @@ fn a_dropped_datagram_leaves_its_retransmission_a_chance() {
 fn over_a_stream_a_dropped_request_is_never_answered() {
     let mut lab = Lab::new();
     lab.transport = Transport::Tcp;
-    lab.server.load_fault(Fault::new(Action::Drop).times(1));
+    lab.server
+        .load_fault(SITE, Fault::new(Action::Drop).times(1));
     lab.say(&register(1, CONTACT));
     lab.pass(Duration::from_secs(60));
     assert!(lab.sent.is_empty());
@@ -175,8 +176,10 @@ fn over_a_stream_a_dropped_request_is_never_answered() {
 #[test]
 fn a_delayed_request_is_answered_later_and_once() {
     let mut lab = Lab::new();
-    lab.server
-        .load_fault(Fault::new(Action::Delay { milliseconds: 700 }).times(1));
+    lab.server.load_fault(
+        SITE,
+        Fault::new(Action::Delay { milliseconds: 700 }).times(1),
+    );
     lab.say(&register(1, CONTACT));
     lab.pass_ms(500);
     lab.say(&register(1, CONTACT));
@@ -194,8 +197,10 @@ fn an_answer_of_the_plan_has_its_headers() {
         reason: None,
         headers: vec![("Retry-After".to_owned(), "30".to_owned())],
     };
-    lab.server
-        .load_fault(Fault::new(action).on_method(&Method::Register).times(1));
+    lab.server.load_fault(
+        SITE,
+        Fault::new(action).on_method(&Method::Register).times(1),
+    );
     lab.say(&register(1, CONTACT));
     assert_eq!(lab.answer().first_line(), "SIP/2.0 503 Service Unavailable");
     assert_eq!(lab.answer().header("Retry-After"), Some("30"));
@@ -206,7 +211,8 @@ fn an_answer_of_the_plan_has_its_headers() {
 #[test]
 fn a_bare_401_has_no_challenge() {
     let mut lab = Lab::new();
-    lab.server.load_fault(Fault::new(Action::BareUnauthorized));
+    lab.server
+        .load_fault(SITE, Fault::new(Action::BareUnauthorized));
     lab.say(&register(1, CONTACT));
     assert_eq!(lab.answer().first_line(), "SIP/2.0 401 Unauthorized");
     assert_eq!(lab.answer().header("WWW-Authenticate"), None);
@@ -215,7 +221,8 @@ fn a_bare_401_has_no_challenge() {
 #[test]
 fn an_endless_challenge_refuses_even_the_right_credentials() {
     let mut lab = Lab::with_dialect(Dialect::broadsoft());
-    lab.server.load_fault(Fault::new(Action::EndlessChallenge));
+    lab.server
+        .load_fault(SITE, Fault::new(Action::EndlessChallenge));
     let credentials = challenged(&mut lab, 1);
     lab.say(&register(2, &format!("{CONTACT}{credentials}")));
     let challenge = lab
@@ -230,7 +237,7 @@ fn a_stale_challenge_can_be_asked_for() {
     let mut lab = Lab::with_dialect(Dialect::broadsoft());
     let credentials = challenged(&mut lab, 1);
     lab.server
-        .load_fault(Fault::new(Action::StaleChallenge).times(1));
+        .load_fault(SITE, Fault::new(Action::StaleChallenge).times(1));
     lab.say(&register(2, &format!("{CONTACT}{credentials}")));
     let challenge = lab
         .answer()
@@ -283,7 +290,7 @@ fn bytes_that_are_no_message_do_no_harm() {
 fn check_sync_goes_to_every_contact_outside_a_dialog() {
     let mut lab = Lab::new();
     lab.say(&register(1, "Contact: <sip:anna@127.0.0.2:5062>\n"));
-    let count = lab.with(|server, now| server.check_sync(now, "anna"));
+    let count = lab.with(|server, now| server.check_sync(now, SITE, "anna"));
     assert_eq!(count, 1);
     let notify = lab.notifies().remove(0);
     assert_eq!(

@@ -1,11 +1,11 @@
 //! Subscriptions: what is granted, what is notified to whom, and how they end.
 
 use crate::peer::{
-    ANNA, Lab, NS, flow, register, set_dnd, set_forwarding, subscribe, subscribe_in,
+    ANNA, Lab, NS, SITE, flow, register, set_dnd, set_forwarding, subscribe, subscribe_in,
 };
-use server::{Dialect, ExpiresPolicy, Lifetime, Origin, UserConfig};
-use sip::feature_event::{Service, Setting};
+use server::{Dialect, Ending, ExpiresPolicy, Faults as _, Lifetime, Origin, UserConfig};
 use sip::node::{Input, Node, Transport};
+use sip::service::{Service, Setting};
 use sip::time::Instant;
 use std::time::Duration;
 
@@ -383,7 +383,7 @@ fn the_lifetime_is_cut_to_the_policy() {
     assert_eq!(lab.answer().header("Expires"), Some("3424"));
     let policy = ExpiresPolicy::at_most(8);
     lab.server
-        .set_expires_policy(Lifetime::Subscription, policy);
+        .set_expires_policy(SITE, Lifetime::Subscription, policy);
     lab.say(&subscribe_in("sub-2", 1, "", "Expires: 1800\n", ""));
     assert_eq!(lab.answer().header("Expires"), Some("8"));
     lab.say(&subscribe_in("sub-3", 1, "", "", ""));
@@ -487,7 +487,14 @@ fn a_notify_that_nobody_answers_is_sent_eleven_times_and_ends_the_subscription()
 fn the_server_can_end_a_subscription_with_a_reason() {
     let mut lab = Lab::new();
     lab.subscribe();
-    lab.with(|server, now| server.end_subscription(now, "anna", Some("probation"), Some(60)));
+    lab.with(|server, now| {
+        server.end_subscriptions(
+            now,
+            SITE,
+            &"anna".into(),
+            &Ending::because("probation").with_retry_after(60),
+        )
+    });
     let notify = lab.next_notify();
     assert_eq!(
         notify.header("Subscription-State"),
@@ -500,7 +507,7 @@ fn the_server_can_end_a_subscription_with_a_reason() {
 fn a_forgotten_subscription_gets_481_and_no_notify() {
     let mut lab = Lab::new();
     let tag = lab.subscribe();
-    lab.server.forget_subscriptions("anna");
+    lab.server.forget_subscriptions(SITE, &"anna".into());
     let service = Service::DoNotDisturb;
     lab.with(|server, now| server.set_service(now, "anna", service, dnd(true), Origin::Portal));
     lab.pass(Duration::from_secs(5));
@@ -517,7 +524,7 @@ fn a_restart_loses_subscriptions_and_bindings_and_keeps_services() {
     let service = Service::DoNotDisturb;
     lab.with(|server, now| server.set_service(now, "anna", service, dnd(true), Origin::Portal));
     lab.next_notify();
-    lab.with(|server, _| server.restart());
+    lab.with(|server, _| server.restart_site(SITE));
     assert!(lab.server.bindings("anna").is_empty());
     lab.say(&subscribe(2, &tag, "Expires: 1800\n", ""));
     assert_eq!(lab.answer().status(), "481");
@@ -589,7 +596,7 @@ fn two_servers_with_one_seed_say_the_same() {
     let run = || {
         let mut lab = Lab::with_dialect(Dialect::broadsoft());
         lab.say(&subscribe(1, "", "Expires: 1800\n", ""));
-        lab.server.expire_nonces();
+        lab.server.expire_nonces(SITE);
         lab.say(&subscribe(2, "", "Expires: 1800\n", ""));
         lab.sent
             .iter()

@@ -9,18 +9,20 @@
 //! The service is set some time after the 200, and a caller that is gone by then has changed nothing, where the dialect
 //! says so. There is never any voice: the SDP says that only the server would send.
 
-use super::{AppServer, Job};
+use super::{Job, Site};
 use crate::account::merged;
+use crate::accounts::Accounts;
 use crate::address::{dialled, user_part};
-use crate::feature_code::{Dialled, meaning};
+use crate::dialect::FeatureCodeCall;
+use crate::feature_code::Switch;
 use crate::service::Origin;
 use crate::writer::Writer;
 use bytes::Bytes;
 use sip::dialog::Dialog;
 use sip::endpoint::TransactionId;
-use sip::feature_event::{Service, Setting};
 use sip::message::Message;
 use sip::node::Flow;
+use sip::service::{Service, Setting};
 use sip::time::Instant;
 use std::fmt::Write as _;
 
@@ -31,14 +33,21 @@ pub(super) struct CallId(u64);
 /// A call to a feature code.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    user: String,
-    service: Service,
-    setting: Setting,
+    asked: Asked,
     invite: Message,
     transaction: TransactionId,
     flow: Flow,
     dialog: Dialog,
     phase: Phase,
+}
+
+/// What a caller asks for.
+#[derive(Clone, Debug)]
+struct Asked {
+    user: String,
+    service: Service,
+    setting: Setting,
+    habits: FeatureCodeCall,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,26 +56,26 @@ enum Phase {
     Up,
 }
 
-impl AppServer {
+impl Site {
     /// An INVITE: a feature code, or a call that this server does not connect.
     pub(super) fn on_invite(
         &mut self,
+        accounts: &Accounts,
         now: Instant,
         transaction: TransactionId,
         flow: Flow,
         message: &Message,
     ) {
-        match self.judge_invite(now, message) {
+        match self.judge_invite(accounts, now, message) {
             Err(refused) => self.respond(now, transaction, &refused),
-            Ok((user, service, setting)) => {
+            Ok(asked) => {
                 let trying = Writer::response_to(&self.dialect, message, 100, None, None);
                 self.respond(now, transaction, &trying);
                 let tag = self.endpoint.new_tag();
                 let id = CallId(self.next_number());
+                let wait = asked.habits.answer_after_milliseconds.value;
                 let call = Call {
-                    user,
-                    service,
-                    setting,
+                    asked,
                     invite: message.clone(),
                     transaction,
                     flow,
@@ -74,11 +83,6 @@ impl AppServer {
                     phase: Phase::Ringing,
                 };
                 self.calls.insert(id, call);
-                let wait = self
-                    .dialect
-                    .feature_code_call
-                    .answer_after_milliseconds
-                    .value;
                 self.later(now + Self::milliseconds(wait), Job::AnswerCall(id));
             }
         }
@@ -86,44 +90,53 @@ impl AppServer {
 
     fn judge_invite(
         &mut self,
+        accounts: &Accounts,
         now: Instant,
         message: &Message,
-    ) -> Result<(String, Service, Setting), Writer> {
+    ) -> Result<Asked, Writer> {
         let user = message.from_uri().map_or("", user_part);
-        self.authenticate(now, message, user)?;
+        self.authenticate(accounts, now, message, user)?;
         if message.to_tag().is_some() {
             return Err(self.answer(message, 481));
         }
         let digits = dialled(message.request_uri().unwrap_or_default());
-        let Some(wanted) = meaning(&self.dialect.feature_codes, &digits) else {
-            let code = if self.accounts.contains_key(&digits) {
+        let offered = self.dialect.mechanism.feature_codes.as_ref();
+        let wanted = self.dialect.meaning(&digits);
+        let Some((wanted, offered)) = wanted.zip(offered) else {
+            let code = if accounts.get(&digits).is_some() {
                 480
             } else {
                 404
             };
             return Err(self.answer(message, code));
         };
-        if self.calls.values().any(|call| call.user == user) {
-            let busy = self.dialect.feature_code_call.busy_code.value;
-            return Err(self.answer(message, busy));
+        let habits = offered.call.clone();
+        if self.calls.values().any(|call| call.asked.user == user) {
+            return Err(self.answer(message, habits.busy_code.value));
         }
-        let Dialled {
-            service,
-            active,
-            number,
-        } = wanted;
-        let stored = self
-            .accounts
-            .get(user)
-            .and_then(|account| account.assigned(service));
-        let Some(stored) = stored else {
+        let service = wanted.service;
+        let Some(stored) = accounts.assigned(user, service) else {
             return Err(self.answer(message, 403));
         };
-        let setting = merged(service, Some(stored), active, number.as_deref(), None);
-        if active && service != Service::DoNotDisturb && setting.number.is_none() {
+        let asked = Setting {
+            active: match wanted.switch {
+                Switch::Off => false,
+                Switch::On => true,
+                Switch::Toggle => !stored.active,
+            },
+            number: wanted.number,
+            ..Setting::default()
+        };
+        let setting = merged(service, Some(stored), &asked);
+        if setting.active && service.forwards() && setting.number.is_none() {
             return Err(self.answer(message, 484));
         }
-        Ok((user.to_owned(), service, setting))
+        Ok(Asked {
+            user: user.to_owned(),
+            service,
+            setting,
+            habits,
+        })
     }
 
     pub(super) fn answer_call(&mut self, now: Instant, id: CallId) {
@@ -131,6 +144,9 @@ impl AppServer {
             return;
         };
         call.phase = Phase::Up;
+        let habits = &call.asked.habits;
+        let store = habits.store_after_milliseconds.value;
+        let hang_up = habits.hang_up_after_milliseconds.value;
         let (transaction, flow) = (call.transaction, call.flow);
         let record_route = call.invite.values("Record-Route").join(", ");
         let mut writer = Writer::response_to(
@@ -151,24 +167,21 @@ impl AppServer {
                 session_description(flow, call.invite.body()),
             );
         self.respond(now, transaction, &writer);
-        let habits = &self.dialect.feature_code_call;
-        let store = habits.store_after_milliseconds.value;
-        let hang_up = habits.hang_up_after_milliseconds.value;
         self.later(now + Self::milliseconds(store), Job::StoreCall(id));
         if hang_up > 0 {
             self.later(now + Self::milliseconds(hang_up), Job::HangUp(id));
         }
     }
 
-    pub(super) fn store_call(&mut self, now: Instant, id: CallId) {
+    pub(super) fn store_call(&self, accounts: &mut Accounts, now: Instant, id: CallId) {
         if let Some(call) = self.calls.get(&id) {
-            let Call {
+            let Asked {
                 user,
                 service,
                 setting,
                 ..
-            } = call.clone();
-            self.set_service(now, &user, service, setting, Origin::FeatureCode);
+            } = &call.asked;
+            accounts.change(now, user, *service, setting.clone(), Origin::FeatureCode);
         }
     }
 
@@ -217,23 +230,23 @@ impl AppServer {
     }
 
     /// The caller ends the call.
-    pub(super) fn on_bye(&mut self, now: Instant, message: &Message) -> Writer {
+    pub(super) fn on_bye(
+        &mut self,
+        accounts: &mut Accounts,
+        now: Instant,
+        message: &Message,
+    ) -> Writer {
         let id = self.calls.iter().find(|(_, call)| {
             call.phase == Phase::Up
                 && call.dialog.call_id == message.call_id()
                 && message.to_tag() == Some(&call.dialog.local_tag)
                 && message.from_tag() == call.dialog.remote_tag.as_deref()
         });
-        let Some(id) = id.map(|(id, _)| *id) else {
+        let Some((id, call)) = id.map(|(id, call)| (*id, call)) else {
             return self.answer(message, 481);
         };
-        if self
-            .dialect
-            .feature_code_call
-            .stores_after_early_hang_up
-            .value
-        {
-            self.store_call(now, id);
+        if call.asked.habits.stores_after_early_hang_up.value {
+            self.store_call(accounts, now, id);
         }
         self.calls.remove(&id);
         self.answer(message, 200)

@@ -3,22 +3,47 @@
 //! The machine of the `sip` crate keeps the dialog, the expiry and the queue. What this adds travels beside that queue: every
 //! content that goes in has its [`Extras`], and they come out together.
 
+use crate::fault::Ending;
 use crate::notify_spec::HeaderChoice;
-use crate::server::SubscriptionView;
+use crate::package::Package;
+use crate::site::SiteId;
 use bytes::Bytes;
 use sip::endpoint::Failure;
-use sip::message::Message;
+use sip::message::{Message, parameter};
 use sip::node::Flow;
 use sip::subscription::{
     Content, Notifier, NotifierIndication, NotifierOutput, NotifierPolicy, NotifyRequest,
     SubscribeAnswer, SubscribeKind,
 };
 use sip::time::Instant;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Names a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct WatchId(pub(crate) u64);
+pub(crate) struct SubscriptionId(pub(crate) u64);
+
+/// A subscription as the server sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubscriptionView {
+    /// The site that serves it.
+    pub site: SiteId,
+    /// The event package.
+    pub package: Package,
+    /// The Call-ID of its dialog.
+    pub call_id: String,
+    /// The tag that the base chose.
+    pub remote_tag: String,
+    /// The tag that the server chose.
+    pub local_tag: String,
+    /// The Contact of the base.
+    pub contact: String,
+    /// The flow that its last SUBSCRIBE came on.
+    pub flow: Flow,
+    /// The number of the last NOTIFY.
+    pub notify_cseq: u32,
+    /// When it ends if it is not refreshed.
+    pub expires_at: Option<Instant>,
+}
 
 /// What is different about one NOTIFY.
 #[derive(Clone, Debug, Default)]
@@ -27,25 +52,19 @@ pub(crate) struct Extras {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// How a subscription is ended.
-#[derive(Clone, Debug)]
-pub(crate) struct End {
-    pub(crate) reason: Option<String>,
-    pub(crate) retry_after: Option<u32>,
-}
-
 /// A NOTIFY that is to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Outgoing {
     pub(crate) content: Option<Content>,
     pub(crate) extras: Extras,
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<Ending>,
 }
 
 /// One subscription.
 #[derive(Clone, Debug)]
-pub(crate) struct Watch {
+pub(crate) struct Subscription {
     user: String,
+    package: Package,
     flow: Flow,
     notifier: Notifier,
     fetching: bool,
@@ -54,19 +73,21 @@ pub(crate) struct Watch {
     last: Option<(Flow, Bytes)>,
 }
 
-impl Watch {
+impl Subscription {
     /// Takes a SUBSCRIBE outside a dialog, or says how to refuse it.
     pub(crate) fn accept(
         now: Instant,
         policy: NotifierPolicy,
-        user: &str,
+        account: (&str, Package),
         flow: Flow,
         subscribe: &Message,
         local_tag: String,
     ) -> Result<(Self, SubscribeAnswer), SubscribeAnswer> {
+        let (user, package) = account;
         let (notifier, answer) = Notifier::accept(now, policy, subscribe, local_tag)?;
-        let watch = Self {
+        let subscription = Self {
             user: user.to_owned(),
+            package,
             flow,
             notifier,
             fetching: answer.kind == SubscribeKind::Fetch,
@@ -74,7 +95,7 @@ impl Watch {
             extras: VecDeque::new(),
             last: None,
         };
-        Ok((watch, answer))
+        Ok((subscription, answer))
     }
 
     /// How a SUBSCRIBE in this dialog would be answered; nothing changes.
@@ -109,7 +130,7 @@ impl Watch {
         self.extras.push_back(outgoing.extras);
         match outgoing.end {
             None => self.notifier.notify(now, outgoing.content),
-            Some(End {
+            Some(Ending {
                 reason,
                 retry_after,
             }) => {
@@ -196,8 +217,12 @@ impl Watch {
         self.notifier.dialog_mut().local_cseq = cseq;
     }
 
-    fn owns(&self, subscribe: &Message) -> bool {
+    /// Whether a SUBSCRIBE in a dialog belongs here: the dialog, the package and its `id` are the same (RFC 6665 §8.2.1).
+    pub(crate) fn owns(&self, subscribe: &Message) -> bool {
+        let id = |event| parameter(event, "id");
         self.notifier.owns(subscribe)
+            && Package::of(subscribe) == Some(self.package)
+            && subscribe.header("Event").and_then(id) == id(self.notifier.event())
     }
 
     pub(crate) fn local_tag(&self) -> &str {
@@ -214,6 +239,10 @@ impl Watch {
 
     pub(crate) fn user(&self) -> &str {
         &self.user
+    }
+
+    pub(crate) const fn package(&self) -> Package {
+        self.package
     }
 
     pub(crate) const fn flow(&self) -> Flow {
@@ -239,9 +268,11 @@ impl Watch {
         self.last = Some((flow, bytes));
     }
 
-    pub(crate) fn view(&self) -> SubscriptionView {
+    pub(crate) fn view(&self, site: SiteId) -> SubscriptionView {
         let dialog = self.notifier.dialog();
         SubscriptionView {
+            site,
+            package: self.package,
             call_id: dialog.call_id.clone(),
             remote_tag: dialog.remote_tag.clone().unwrap_or_default(),
             local_tag: dialog.local_tag.clone(),
@@ -253,49 +284,30 @@ impl Watch {
     }
 }
 
-/// The subscriptions of a server, found by name and by account.
+/// The subscriptions that a site serves. Which of them are a user's is known to the accounts.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Watches {
-    all: BTreeMap<WatchId, Watch>,
-    by_user: BTreeMap<String, BTreeSet<WatchId>>,
+pub(crate) struct Subscriptions {
+    all: BTreeMap<SubscriptionId, Subscription>,
 }
 
-impl Watches {
-    pub(crate) fn insert(&mut self, id: WatchId, watch: Watch) {
-        let mine = self.by_user.entry(watch.user.clone()).or_default();
-        mine.insert(id);
-        self.all.insert(id, watch);
+impl Subscriptions {
+    pub(crate) fn insert(&mut self, id: SubscriptionId, subscription: Subscription) {
+        self.all.insert(id, subscription);
     }
 
-    pub(crate) fn remove(&mut self, id: WatchId) -> Option<Watch> {
-        let watch = self.all.remove(&id)?;
-        if let Some(mine) = self.by_user.get_mut(&watch.user) {
-            mine.remove(&id);
-        }
-        Some(watch)
+    pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
+        self.all.remove(&id)
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        self.all.clear();
     }
 
-    pub(crate) fn get(&self, id: WatchId) -> Option<&Watch> {
+    pub(crate) fn get(&self, id: SubscriptionId) -> Option<&Subscription> {
         self.all.get(&id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
+    pub(crate) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
         self.all.get_mut(&id)
-    }
-
-    /// The subscriptions of an account, the oldest first.
-    pub(crate) fn of(&self, user: &str) -> Vec<WatchId> {
-        let mine = self.by_user.get(user);
-        mine.map_or_else(Vec::new, |mine| mine.iter().copied().collect())
-    }
-
-    /// The subscription of an account that a SUBSCRIBE in a dialog belongs to.
-    pub(crate) fn owner(&self, user: &str, subscribe: &Message) -> Option<WatchId> {
-        let owns = |id: &WatchId| self.get(*id).is_some_and(|watch| watch.owns(subscribe));
-        self.of(user).into_iter().find(owns)
     }
 }

@@ -9,9 +9,11 @@
 //! | NOTIFY | 481: the server subscribes to nothing |
 //! | others | 405 with Allow |
 
-use super::{AppServer, Job};
+use super::{Job, Site};
+use crate::accounts::Accounts;
 use crate::address::{user_part, with_source};
 use crate::fault::{Action, Stage, Subject};
+use crate::package::Package;
 use crate::registrar::{Binding, Refusal};
 use crate::writer::Writer;
 use sip::digest::{Verification, username};
@@ -21,10 +23,11 @@ use sip::node::Flow;
 use sip::time::Instant;
 use std::time::Duration;
 
-impl AppServer {
+impl Site {
     /// A request has come for the first time.
     pub(super) fn on_request(
         &mut self,
+        accounts: &mut Accounts,
         now: Instant,
         transaction: TransactionId,
         flow: Flow,
@@ -51,7 +54,7 @@ impl AppServer {
                     continue;
                 }
                 Action::ForgetSubscription => {
-                    self.forget_dialog(&message);
+                    self.forget_dialog(accounts, &message);
                     continue;
                 }
                 Action::Answer {
@@ -71,7 +74,7 @@ impl AppServer {
             return;
         }
         if delay.is_zero() {
-            self.look_at(now, transaction, flow, &message);
+            self.look_at(accounts, now, transaction, flow, &message);
         } else {
             let job = Job::Look {
                 transaction,
@@ -101,22 +104,23 @@ impl AppServer {
     /// Judges a request that no fault has kept away.
     pub(super) fn look_at(
         &mut self,
+        accounts: &mut Accounts,
         now: Instant,
         transaction: TransactionId,
         flow: Flow,
         message: &Message,
     ) {
         let writer = match message.method() {
-            Some(Method::Register) => self.on_register(now, flow, message),
+            Some(Method::Register) => self.on_register(accounts, now, flow, message),
             Some(Method::Subscribe) => {
-                self.on_subscribe(now, transaction, flow, message);
+                self.on_subscribe(accounts, now, transaction, flow, message);
                 return;
             }
             Some(Method::Invite) => {
-                self.on_invite(now, transaction, flow, message);
+                self.on_invite(accounts, now, transaction, flow, message);
                 return;
             }
-            Some(Method::Bye) => self.on_bye(now, message),
+            Some(Method::Bye) => self.on_bye(accounts, now, message),
             Some(Method::Options) => {
                 let writer = self.answer(message, 200);
                 self.with_abilities(writer)
@@ -167,12 +171,13 @@ impl AppServer {
     /// Whether the request may act for this account; if not, the answer to it.
     pub(super) fn authenticate(
         &mut self,
+        accounts: &Accounts,
         now: Instant,
         request: &Message,
         user: &str,
     ) -> Result<(), Writer> {
         let method = request.method().map_or("", Method::as_str);
-        let Some(account) = self.accounts.get(user) else {
+        let Some(account) = accounts.get(user) else {
             return Err(self.answer(request, 404));
         };
         if !self.dialect.digest.challenged.value.contains(method) {
@@ -187,9 +192,15 @@ impl AppServer {
         }
     }
 
-    fn on_register(&mut self, now: Instant, flow: Flow, request: &Message) -> Writer {
+    fn on_register(
+        &mut self,
+        accounts: &Accounts,
+        now: Instant,
+        flow: Flow,
+        request: &Message,
+    ) -> Writer {
         let user = request.to_uri().map_or("", user_part);
-        if let Err(refused) = self.authenticate(now, request, user) {
+        if let Err(refused) = self.authenticate(accounts, now, request, user) {
             return refused;
         }
         let subject = Subject::of_request(request);
@@ -241,13 +252,18 @@ impl AppServer {
         writer.header("Allow-Events", &habits.allow_events.value.join(","))
     }
 
+    /// The types of body that a request may carry: session descriptions and the documents of each package.
+    fn accepted_types(&self) -> String {
+        let served = Package::ALL.into_iter();
+        let mut types = vec!["application/sdp"];
+        types.extend(served.filter_map(|package| self.dialect.content_type(package)));
+        types.join(", ")
+    }
+
     fn with_abilities(&self, writer: Writer) -> Writer {
         writer
             .header("Allow", &self.dialect.style.allow.value.join(", "))
-            .header(
-                "Accept",
-                "application/sdp, application/x-as-feature-event+xml",
-            )
+            .header("Accept", &self.accepted_types())
             .header(
                 "Allow-Events",
                 &self.dialect.registration.allow_events.value.join(","),

@@ -3,91 +3,102 @@
 //! Neither passes the notifier machine: their answers end no subscription, and their numbers are counted only where the spec
 //! says so.
 
-use super::AppServer;
+use super::Site;
+use crate::accounts::Accounts;
 use crate::address::socket_address;
-use crate::body::Form;
+use crate::body::contents;
 use crate::fault::Action;
 use crate::notify_spec::{
     HeaderChoice, NotifyCSeq, NotifyContent, NotifyDialog, NotifySent, NotifySpec,
 };
+use crate::package::Package;
 use crate::registrar::Binding;
-use crate::watch::{Extras, Watch, WatchId};
+use crate::subscription::{Extras, Subscription, SubscriptionId};
 use sip::message::Message;
 use sip::node::Flow;
 use sip::subscription::{Content, NotifyRequest};
 use sip::time::Instant;
 
-impl AppServer {
-    /// Sends what the spec says to every subscription of the account, to the one that ended last, or to every contact, as
-    /// its dialog says. Returns what has left; nothing when there is no subscription or contact to send it to.
-    pub fn notify(&mut self, now: Instant, user: &str, spec: &NotifySpec) -> Vec<NotifySent> {
-        self.now = now;
+impl Site {
+    /// Sends what the spec says, and returns what has left.
+    pub(crate) fn notify_oddly(
+        &mut self,
+        accounts: &Accounts,
+        now: Instant,
+        user: &str,
+        spec: &NotifySpec,
+    ) -> Vec<NotifySent> {
         if spec.retransmission {
-            return self.send_again(user);
+            return self.send_again(accounts, user, spec.package);
         }
         let mut sent = Vec::new();
         match spec.dialog {
             NotifyDialog::Outside => {
                 for binding in self.bindings(user).to_vec() {
                     let flow = flow_of(&binding);
-                    let request = self.outside_request(user, &binding);
-                    sent.extend(self.send_odd(now, user, spec, request, flow));
+                    let request = self.outside_request(user, spec.package, &binding);
+                    sent.extend(self.send_odd(accounts, now, user, spec, request, flow));
                 }
             }
             NotifyDialog::LastEnded => {
-                if let Some(watch) = self.ended.get(user).cloned() {
-                    let request = watch.odd_request(odd_cseq(&watch, spec.cseq), now);
-                    if let Some(watch) = self.ended.get_mut(user) {
-                        count(watch, spec.cseq, request.cseq);
+                let ended = (user.to_owned(), spec.package);
+                if let Some(subscription) = self.ended.get(&ended).cloned() {
+                    let request = subscription.odd_request(odd_cseq(&subscription, spec.cseq), now);
+                    if let Some(subscription) = self.ended.get_mut(&ended) {
+                        count(subscription, spec.cseq, request.cseq);
                     }
-                    let flow = self.notify_flow(&watch);
-                    sent.extend(self.send_odd(now, user, spec, request, flow));
+                    let flow = self.notify_flow(&subscription);
+                    sent.extend(self.send_odd(accounts, now, user, spec, request, flow));
                 }
             }
             NotifyDialog::Current
             | NotifyDialog::UnknownCallId
             | NotifyDialog::UnknownFromTag
             | NotifyDialog::UnknownToTag => {
-                for id in self.watches.of(user) {
-                    sent.extend(self.notify_watch(now, user, spec, id));
+                for id in self.subscriptions_of(accounts, user, Some(spec.package)) {
+                    sent.extend(self.notify_subscription(accounts, now, user, spec, id));
                 }
             }
         }
         sent
     }
 
-    fn notify_watch(
+    fn notify_subscription(
         &mut self,
+        accounts: &Accounts,
         now: Instant,
         user: &str,
         spec: &NotifySpec,
-        id: WatchId,
+        id: SubscriptionId,
     ) -> Vec<NotifySent> {
-        let Some(watch) = self.watches.get(id).filter(|watch| watch.is_active()) else {
+        let Some(subscription) = self
+            .subscriptions
+            .get(id)
+            .filter(|subscription| subscription.is_active())
+        else {
             return Vec::new();
         };
-        let flow = self.notify_flow(watch);
-        let mut request = watch.odd_request(odd_cseq(watch, spec.cseq), now);
+        let flow = self.notify_flow(subscription);
+        let mut request = subscription.odd_request(odd_cseq(subscription, spec.cseq), now);
         match spec.dialog {
             NotifyDialog::UnknownCallId => request.call_id = self.endpoint.new_call_id(),
             NotifyDialog::UnknownFromTag => request.local_tag = self.endpoint.new_tag(),
             NotifyDialog::UnknownToTag => request.remote_tag = self.endpoint.new_tag(),
             NotifyDialog::Current | NotifyDialog::LastEnded | NotifyDialog::Outside => {
-                if let Some(watch) = self.watches.get_mut(id) {
-                    count(watch, spec.cseq, request.cseq);
+                if let Some(subscription) = self.subscriptions.get_mut(id) {
+                    count(subscription, spec.cseq, request.cseq);
                 }
             }
         }
-        self.send_odd(now, user, spec, request, flow)
+        self.send_odd(accounts, now, user, spec, request, flow)
     }
 
     /// Sends the last NOTIFY of each subscription again: the same bytes on the same branch.
-    fn send_again(&mut self, user: &str) -> Vec<NotifySent> {
+    fn send_again(&mut self, accounts: &Accounts, user: &str, package: Package) -> Vec<NotifySent> {
         let last: Vec<_> = self
-            .watches
-            .of(user)
+            .subscriptions_of(accounts, user, Some(package))
             .into_iter()
-            .filter_map(|id| self.watches.get(id)?.last().cloned())
+            .filter_map(|id| self.subscriptions.get(id)?.last().cloned())
             .collect();
         let mut sent = Vec::new();
         for (flow, bytes) in last {
@@ -97,7 +108,12 @@ impl AppServer {
         sent
     }
 
-    fn outside_request(&mut self, user: &str, binding: &Binding) -> NotifyRequest {
+    fn outside_request(
+        &mut self,
+        user: &str,
+        package: Package,
+        binding: &Binding,
+    ) -> NotifyRequest {
         let aor = format!("sip:{user}@{}", self.domain);
         NotifyRequest {
             call_id: self.endpoint.new_call_id(),
@@ -108,7 +124,7 @@ impl AppServer {
             remote_tag: String::new(),
             request_uri: binding.contact.clone(),
             route: Vec::new(),
-            event: self.dialect.subscription.package.value.clone(),
+            event: package.event().to_owned(),
             subscription_state: "active".to_owned(),
             content: None,
         }
@@ -116,6 +132,7 @@ impl AppServer {
 
     fn send_odd(
         &mut self,
+        accounts: &Accounts,
         now: Instant,
         user: &str,
         spec: &NotifySpec,
@@ -127,7 +144,11 @@ impl AppServer {
             headers: spec.headers.clone(),
         };
         let mut sent = Vec::new();
-        for (index, content) in self.odd_contents(user, spec).into_iter().enumerate() {
+        for (index, content) in self
+            .odd_contents(accounts, user, spec)
+            .into_iter()
+            .enumerate()
+        {
             request.content = content;
             if index > 0 {
                 request.cseq += 1;
@@ -146,29 +167,33 @@ impl AppServer {
         sent
     }
 
-    fn odd_contents(&self, user: &str, spec: &NotifySpec) -> Vec<Option<Content>> {
+    fn odd_contents(
+        &self,
+        accounts: &Accounts,
+        user: &str,
+        spec: &NotifySpec,
+    ) -> Vec<Option<Content>> {
         let settings = match &spec.content {
             NotifyContent::Custom(content) => return vec![Some(content.clone())],
             NotifyContent::Nothing => return vec![None],
-            NotifyContent::FullState => self.stored(user, None),
-            NotifyContent::Services(services) => self.stored(user, Some(services)),
+            NotifyContent::FullState => accounts.stored(user, None),
+            NotifyContent::Services(services) => accounts.stored(user, Some(services)),
             NotifyContent::Values(values) => values.clone(),
         };
         // A number belongs to one NOTIFY: the documents of one spec travel together unless its form says otherwise.
         let actions: &[Action] = &spec.form;
-        Form::new(&self.dialect, actions).contents(user, &settings)
+        contents(&self.dialect, spec.package, actions, user, &settings)
     }
 
-    /// Asks the base to fetch its provisioning again: an out-of-dialog NOTIFY to every contact of the account. Returns how
-    /// many have left.
-    pub fn check_sync(&mut self, now: Instant, user: &str) -> usize {
+    /// Asks the base to fetch its provisioning again. How many requests have left.
+    pub(crate) fn check_sync(&mut self, accounts: &Accounts, now: Instant, user: &str) -> usize {
         let event = self.dialect.check_sync.event.value.clone();
         let spec = NotifySpec::new()
             .in_dialog(NotifyDialog::Outside)
             .with_event(&event)
             .without_subscription_state()
             .with_content(NotifyContent::Nothing);
-        self.notify(now, user, &spec).len()
+        self.notify_oddly(accounts, now, user, &spec).len()
     }
 }
 
@@ -183,8 +208,8 @@ impl HeaderChoice {
     }
 }
 
-fn odd_cseq(watch: &Watch, choice: NotifyCSeq) -> u32 {
-    let last = watch.last_cseq();
+fn odd_cseq(subscription: &Subscription, choice: NotifyCSeq) -> u32 {
+    let last = subscription.last_cseq();
     match choice {
         NotifyCSeq::Next => last.saturating_add(1),
         NotifyCSeq::Offset(offset) => {
@@ -195,9 +220,9 @@ fn odd_cseq(watch: &Watch, choice: NotifyCSeq) -> u32 {
     }
 }
 
-fn count(watch: &mut Watch, choice: NotifyCSeq, number: u32) {
-    if matches!(choice, NotifyCSeq::Restart(_)) || number > watch.last_cseq() {
-        watch.count_from(number);
+fn count(subscription: &mut Subscription, choice: NotifyCSeq, number: u32) {
+    if matches!(choice, NotifyCSeq::Restart(_)) || number > subscription.last_cseq() {
+        subscription.count_from(number);
     }
 }
 

@@ -6,22 +6,24 @@
 //! | unknown dialog | 481 | |
 //! | too brief, out of order | 423 with Min-Expires, 500 | |
 //! | new, or without a body | 2xx | the full state |
-//! | with a body | 2xx | what holds now of the services asked for; other subscriptions hear of a change too |
+//! | with a body | 2xx | what holds now of the services asked for; other subscriptions are notified of a change too |
 //! | Expires 0 | 2xx | the closing NOTIFY |
 //!
 //! The NOTIFYs themselves are written in `notify`.
 
-use super::notify::{News, Owed, Sending};
-use super::{AppServer, Job};
-use crate::account::merged;
+use super::change::{self, Applied};
+use super::due::{DueNotify, Notice, Sending};
+use super::{Job, Site};
+use crate::accounts::{Accounts, Update};
 use crate::address::user_part;
+use crate::body::change_in;
 use crate::dialect::{Audience, Extent, Order, RefusedNotify, UnreadableBody};
 use crate::fault::{Action, Purpose, Stage, Subject};
-use crate::service::{Origin, ServiceValue};
-use crate::watch::{Extras, Watch, WatchId};
+use crate::package::Package;
+use crate::service::ServiceValue;
+use crate::subscription::{Extras, Subscription, SubscriptionId};
 use crate::writer::Writer;
 use sip::endpoint::TransactionId;
-use sip::feature_event::{CONTENT_TYPE, Change, Service, Setting};
 use sip::message::Message;
 use sip::node::Flow;
 use sip::subscription::{Grant, NotifierPolicy, Pace, RefusalRule, SubscribeAnswer, SubscribeKind};
@@ -61,80 +63,142 @@ impl Handling {
     }
 }
 
-/// What a change has done.
-#[derive(Clone, Debug, Default)]
-struct Applied {
-    services: Vec<Service>,
-    before: Vec<(Service, Setting)>,
-    differs: bool,
+/// A SUBSCRIBE that nothing speaks against.
+#[derive(Clone, Debug)]
+struct Accepted {
+    user: String,
+    package: Package,
+    /// The subscription that it goes on with.
+    existing: Option<SubscriptionId>,
 }
 
-impl AppServer {
+impl Site {
     pub(super) fn on_subscribe(
         &mut self,
+        accounts: &mut Accounts,
         now: Instant,
         transaction: TransactionId,
         flow: Flow,
         message: &Message,
     ) {
-        match self.judge_subscribe(now, message) {
+        match self.judge_subscribe(accounts, now, message) {
             Err(refused) => self.respond(now, transaction, &refused),
-            Ok((user, existing)) => {
-                self.accept_subscribe(now, transaction, flow, message, &user, existing);
+            Ok(accepted) => {
+                self.accept_subscribe(accounts, now, transaction, flow, message, &accepted);
             }
         }
     }
 
-    /// Whose subscription it is, and which one if it exists; or the refusal.
+    /// Whose subscription it is, to what, and which one if it exists; or the refusal.
     fn judge_subscribe(
         &mut self,
+        accounts: &Accounts,
         now: Instant,
         message: &Message,
-    ) -> Result<(String, Option<WatchId>), Writer> {
-        let event = message.header("Event").unwrap_or_default();
-        let package = event.split(';').next().unwrap_or_default().trim();
-        let habits = &self.dialect.subscription;
-        if package != habits.package.value {
-            let code = habits.unknown_package_code.value;
+    ) -> Result<Accepted, Writer> {
+        let served = Package::of(message).filter(|package| self.dialect.serves(*package));
+        let Some(package) = served else {
+            let code = self.dialect.subscription.unknown_package_code.value;
             let events = self.dialect.registration.allow_events.value.join(",");
             return Err(self.answer(message, code).header("Allow-Events", &events));
-        }
+        };
         let user = message.from_uri().map_or("", user_part);
-        self.authenticate(now, message, user)?;
-        let existing = self.watches.owner(user, message);
+        self.authenticate(accounts, now, message, user)?;
+        let existing = self.subscription_of(accounts, message);
         if message.to_tag().is_some() && existing.is_none() {
             return Err(self.answer(message, 481));
         }
-        if let Some(watch) = existing.and_then(|id| self.watches.get(id)) {
-            let answer = watch.rehearse(now, message);
+        if let Some(subscription) = existing.and_then(|id| self.subscriptions.get(id)) {
+            let answer = subscription.rehearse(now, message);
             if answer.kind == SubscribeKind::Refused {
                 return Err(self.subscribe_answer(message, &answer, None));
             }
-        } else if let Err(answer) = self.try_accept(now, message) {
+        } else if let Err(answer) = self.try_accept(now, package, message) {
             return Err(self.subscribe_answer(message, &answer, None));
         }
         let refuses = self.dialect.subscription.unreadable_body.value == UnreadableBody::Refuse;
-        if refuses && !message.body().is_empty() && change_in(message).is_none() {
+        if refuses && !message.body().is_empty() && change_in(package, message).is_none() {
             let code = self.dialect.subscription.unreadable_body_code.value;
             return Err(self.answer(message, code));
         }
-        Ok((user.to_owned(), existing))
+        Ok(Accepted {
+            user: user.to_owned(),
+            package,
+            existing,
+        })
     }
 
-    fn try_accept(&self, now: Instant, message: &Message) -> Result<(), SubscribeAnswer> {
-        let policy = self.notifier_policy(&Handling::default());
+    fn try_accept(
+        &self,
+        now: Instant,
+        package: Package,
+        message: &Message,
+    ) -> Result<(), SubscribeAnswer> {
+        let policy = self.notifier_policy(package, &Handling::default());
         sip::subscription::Notifier::accept(now, policy, message, String::new()).map(|_| ())
     }
 
     fn accept_subscribe(
         &mut self,
+        accounts: &mut Accounts,
         now: Instant,
         transaction: TransactionId,
         flow: Flow,
         message: &Message,
-        user: &str,
-        existing: Option<WatchId>,
+        accepted: &Accepted,
     ) {
+        let mut handling = self.handling(message);
+        let subscribed = self.subscribe(accounts, now, flow, message, accepted, &handling);
+        let Some((id, answer)) = subscribed else {
+            return;
+        };
+        let changes = !message.body().is_empty() && answer.kind != SubscribeKind::Unsubscribed;
+        let contradiction = handling.contradiction.take();
+        let change = changes.then(|| change_in(accepted.package, message));
+        let applied = match &change {
+            Some(Some(change)) => {
+                change::apply(accounts, now, &accepted.user, change, contradiction)
+            }
+            _ => Applied::default(),
+        };
+        let due = match change {
+            Some(None) => self.due_for_unreadable(&handling.sending),
+            _ => self.due(answer.kind, &applied, &handling.sending),
+        };
+        let tag = self
+            .subscriptions
+            .get(id)
+            .map(|subscription| subscription.local_tag().to_owned());
+        let writer = self
+            .subscribe_answer(message, &answer, tag.as_deref())
+            .header("Contact", &Self::contact(flow));
+
+        if let Some(end) = self.subscriptions.get(id).and_then(Subscription::deadline) {
+            self.later(end, Job::ExpireSubscription(id));
+        }
+        let (response_delay, notify_delay) = self.order(&handling);
+        self.respond_later(now, response_delay, transaction, &writer);
+        let closes = answer.kind == SubscribeKind::Unsubscribed;
+        if closes && handling.sending.withholds() {
+            self.subscriptions.remove(id);
+            accounts.disown(&accepted.user, self.id, id);
+        } else if closes || !due.is_empty() {
+            self.send_due(accounts, now, notify_delay, id, due);
+        }
+        if applied.differs && self.dialect.notify.audience.value == Audience::All {
+            accounts.announce(Update {
+                user: accepted.user.clone(),
+                services: applied.services,
+                before: applied.before,
+                extent: None,
+                delay: notify_delay - handling.sending.delay,
+                except: Some((self.id, id)),
+            });
+        }
+    }
+
+    /// What the plan of faults wants done with a SUBSCRIBE that is accepted, and with the NOTIFY that follows.
+    fn handling(&mut self, message: &Message) -> Handling {
         let subject = Subject::of_request(message);
         let accepting = self.faults.take(Stage::Acceptance, &subject);
         let subject = Subject {
@@ -143,60 +207,32 @@ impl AppServer {
             ..subject
         };
         let sending = Sending::new(self.faults.take(Stage::Sending, &subject));
-        let mut handling = Handling::new(accepting, sending);
-        let policy = self.notifier_policy(&handling);
-        let (id, answer) = match existing {
-            Some(id) => (id, self.renew(now, id, policy, flow, message)),
-            None => {
-                let tag = self.endpoint.new_tag();
-                let Ok((watch, answer)) = Watch::accept(now, policy, user, flow, message, tag)
-                else {
-                    return;
-                };
-                let id = WatchId(self.next_number());
-                self.watches.insert(id, watch);
-                (id, answer)
-            }
-        };
-        let changes = !message.body().is_empty() && answer.kind != SubscribeKind::Unsubscribed;
-        let contradiction = handling.contradiction.take();
-        let change = changes.then(|| change_in(message));
-        let applied = match &change {
-            Some(Some(change)) => self.apply(now, user, change, contradiction),
-            _ => Applied::default(),
-        };
-        let owed = match change {
-            Some(None) => self.owed_for_unreadable(&handling.sending),
-            _ => self.owed(answer.kind, &applied, &handling.sending),
-        };
-        let tag = self
-            .watches
-            .get(id)
-            .map(|watch| watch.local_tag().to_owned());
-        let writer = self
-            .subscribe_answer(message, &answer, tag.as_deref())
-            .header("Contact", &Self::contact(flow));
+        Handling::new(accepting, sending)
+    }
 
-        if let Some(end) = self.watches.get(id).and_then(Watch::deadline) {
-            self.later(end, Job::ExpireWatch(id));
+    /// Begins a subscription or goes on with one; `None` when the machine takes no such SUBSCRIBE.
+    fn subscribe(
+        &mut self,
+        accounts: &mut Accounts,
+        now: Instant,
+        flow: Flow,
+        message: &Message,
+        accepted: &Accepted,
+        handling: &Handling,
+    ) -> Option<(SubscriptionId, SubscribeAnswer)> {
+        let policy = self.notifier_policy(accepted.package, handling);
+        if let Some(id) = accepted.existing {
+            let answer = self.renew(now, id, policy, flow, message)?;
+            return Some((id, answer));
         }
-        let (response_delay, notify_delay) = self.order(&handling);
-        self.respond_later(now, response_delay, transaction, &writer);
-        let closes = answer.kind == SubscribeKind::Unsubscribed;
-        if closes && handling.sending.withholds() {
-            self.watches.remove(id);
-        } else if closes || !owed.is_empty() {
-            self.owe(now, notify_delay, id, owed);
-        }
-        if applied.differs && self.dialect.notify.watchers.value == Audience::All {
-            let news = News {
-                extent: self.dialect.notify.after_server_change.value,
-                services: applied.services,
-                before: applied.before,
-            };
-            let gap = notify_delay - handling.sending.delay;
-            self.tell(now, gap, user, &news, Some(id));
-        }
+        let tag = self.endpoint.new_tag();
+        let account = (accepted.user.as_str(), accepted.package);
+        let begun = Subscription::accept(now, policy, account, flow, message, tag);
+        let (subscription, answer) = begun.ok()?;
+        let id = SubscriptionId(self.next_number());
+        self.subscriptions.insert(id, subscription);
+        accounts.own(&accepted.user, self.id, id);
+        Some((id, answer))
     }
 
     /// How long the response and the NOTIFY wait.
@@ -213,30 +249,23 @@ impl AppServer {
     fn renew(
         &mut self,
         now: Instant,
-        id: WatchId,
+        id: SubscriptionId,
         policy: NotifierPolicy,
         flow: Flow,
         message: &Message,
-    ) -> SubscribeAnswer {
-        let user = message.from_uri().map_or("", user_part);
-        let unsubscribes = message.expires() == Some(0);
-        let extras = if unsubscribes {
-            self.extras(user, Purpose::Unsubscribe)
+    ) -> Option<SubscribeAnswer> {
+        let subscription = self.subscriptions.get(id)?;
+        let (user, package) = (subscription.user().to_owned(), subscription.package());
+        let extras = if message.expires() == Some(0) {
+            self.extras(&user, package, Purpose::Unsubscribe)
         } else {
             Extras::default()
         };
-        match self.watches.get_mut(id) {
-            Some(watch) => watch.handle_subscribe(now, policy, flow, message, || extras),
-            None => SubscribeAnswer {
-                kind: SubscribeKind::Refused,
-                code: 481,
-                reason: "Subscription Does Not Exist",
-                headers: Vec::new(),
-            },
-        }
+        let subscription = self.subscriptions.get_mut(id)?;
+        Some(subscription.handle_subscribe(now, policy, flow, message, || extras))
     }
 
-    fn notifier_policy(&self, handling: &Handling) -> NotifierPolicy {
+    fn notifier_policy(&self, package: Package, handling: &Handling) -> NotifierPolicy {
         let (habits, notify) = (&self.dialect.subscription, &self.dialect.notify);
         let expires = &self.subscribe_expires;
         NotifierPolicy {
@@ -265,7 +294,7 @@ impl AppServer {
                 .and_then(|end| end.reason.clone())
                 .unwrap_or_else(|| habits.end_reason.value.clone()),
             expiry_reason: habits.end_reason.value.clone(),
-            ..NotifierPolicy::new(&habits.package.value)
+            ..NotifierPolicy::new(package.event())
         }
     }
 
@@ -285,49 +314,7 @@ impl AppServer {
             .fold(writer, |writer, (name, value)| writer.header(name, value))
     }
 
-    /// Stores what a change asks for, or what a fault wants instead.
-    fn apply(
-        &mut self,
-        now: Instant,
-        user: &str,
-        change: &Change,
-        contradiction: Option<Vec<ServiceValue>>,
-    ) -> Applied {
-        let mut applied = Applied::default();
-        let Some(account) = self.accounts.get_mut(user) else {
-            return applied;
-        };
-        applied.before = account.full_state();
-        applied.services.push(change.service);
-        match contradiction {
-            Some(values) => {
-                for value in values {
-                    let service = value.service;
-                    if !applied.services.contains(&service) {
-                        applied.services.push(service);
-                    }
-                    let setting = value.setting();
-                    applied.differs |= account.store(now, service, setting, Origin::Portal);
-                }
-            }
-            None => {
-                if let Some(stored) = account.assigned(change.service) {
-                    let wish = &change.setting;
-                    let setting = merged(
-                        change.service,
-                        Some(stored),
-                        wish.active,
-                        wish.number.as_deref(),
-                        wish.rings,
-                    );
-                    applied.differs = account.store(now, change.service, setting, Origin::Handset);
-                }
-            }
-        }
-        applied
-    }
-
-    fn owed(&self, kind: SubscribeKind, applied: &Applied, sending: &Sending) -> Vec<Owed> {
+    fn due(&self, kind: SubscribeKind, applied: &Applied, sending: &Sending) -> Vec<DueNotify> {
         let notify = &self.dialect.notify;
         let (purpose, extent) = match kind {
             SubscribeKind::Initial | SubscribeKind::Fetch => {
@@ -337,33 +324,23 @@ impl AppServer {
             SubscribeKind::Changed => (Purpose::Change, notify.after_change.value),
             SubscribeKind::Unsubscribed | SubscribeKind::Refused => return Vec::new(),
         };
-        let news = News {
+        let notice = Notice {
             extent,
             services: applied.services.clone(),
             before: applied.before.clone(),
         };
-        sending.owed(purpose, &news)
+        sending.due(purpose, &notice)
     }
 
-    fn owed_for_unreadable(&self, sending: &Sending) -> Vec<Owed> {
-        let news = News {
+    fn due_for_unreadable(&self, sending: &Sending) -> Vec<DueNotify> {
+        let notice = Notice {
             extent: Extent::FullState,
             services: Vec::new(),
             before: Vec::new(),
         };
         match self.dialect.subscription.unreadable_body.value {
-            UnreadableBody::FullState => sending.owed(Purpose::Change, &news),
+            UnreadableBody::FullState => sending.due(Purpose::Change, &notice),
             UnreadableBody::Refuse | UnreadableBody::Silent => Vec::new(),
         }
     }
-}
-
-/// The change in the body of a SUBSCRIBE, if it can be read.
-fn change_in(message: &Message) -> Option<Change> {
-    let named = message.header("Content-Type").unwrap_or_default();
-    let media_type = named.split(';').next().unwrap_or_default().trim();
-    media_type
-        .eq_ignore_ascii_case(CONTENT_TYPE)
-        .then(|| Change::parse(message.body()).ok())
-        .flatten()
 }
