@@ -7,6 +7,7 @@
 use crate::menu::check::check;
 use crate::menu::texts::Texts;
 use crate::menu::tree::Menu;
+use crate::user_agent::package::{self, Package};
 use crate::user_agent::template::Templates;
 use serde::{Deserialize, Deserializer};
 use sip::service::Service;
@@ -131,6 +132,9 @@ pub struct BootLine {
 pub struct SipTexts {
     /// The value of User-Agent.
     pub user_agent: String,
+    /// The event packages that it subscribes.
+    #[serde(rename = "package", default = "Package::usual")]
+    pub packages: Vec<Package>,
     /// Requests and bodies.
     pub templates: Templates,
 }
@@ -173,6 +177,13 @@ impl Model {
             line: last_line_with(text, &misfit.near),
             problem: misfit.to_string(),
         })?;
+        if let Some((name, problem)) = package::problem(&model.sip.packages) {
+            return Err(ModelError {
+                file: file.to_owned(),
+                line: last_line_with(text, &format!("\"{name}\"")),
+                problem: format!("sip.package.{name}: {problem}"),
+            });
+        }
         Ok(model)
     }
 

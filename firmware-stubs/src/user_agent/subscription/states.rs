@@ -6,10 +6,11 @@ use super::super::UaIndication;
 use super::super::change::Wish;
 use super::super::notification;
 use super::super::request::Shared;
-use super::{FeatureSync, refuse};
+use super::{BodyKind, Subscription, refuse};
 use crate::accounts::AccountSettings;
 use crate::defect::Defect;
-use sip::feature_event::{Event, Service, Setting};
+use crate::user_agent::hoteling;
+use sip::feature_event::{BodyError, Event, Service, Setting};
 use sip::message::Message;
 use sip::subscription::{Purpose, SubscriberIndication};
 use sip::time::Instant;
@@ -20,7 +21,7 @@ const LATE_STATE: Duration = Duration::from_secs(5);
 /// How soon the state is read again after a body that could not be read.
 const RECHECK: Duration = Duration::from_secs(30);
 
-impl FeatureSync {
+impl Subscription {
     /// Applies the body of a NOTIFY that belongs to no subscription.
     pub(in super::super) fn apply_foreign(
         &mut self,
@@ -30,7 +31,7 @@ impl FeatureSync {
         request: &Message,
     ) {
         let content_type = request.header("Content-Type").unwrap_or_default();
-        if let Ok(told) = notification::read(content_type, request.body()) {
+        if let Ok(told) = self.read(content_type, request.body()) {
             self.apply(now, shared, settings, told);
         }
     }
@@ -54,10 +55,10 @@ impl FeatureSync {
                 self.tell_synchronised(shared, settings, false);
             }
             SubscriberIndication::State { content_type, body } => {
-                match notification::read(&content_type, &body) {
+                match self.read(&content_type, &body) {
                     Ok(told) => self.apply(now, shared, settings, told),
                     Err(problem) => {
-                        shared.log(settings, &format!("state not read: {problem}"));
+                        self.log(shared, settings, &format!("state not read: {problem}"));
                         self.recheck_at.get_or_insert(now + RECHECK);
                     }
                 }
@@ -69,11 +70,15 @@ impl FeatureSync {
                 }
             }
             SubscriberIndication::Ended { reason, .. } => {
-                shared.log(settings, &format!("subscription ended: {reason:?}"));
+                self.log(shared, settings, &format!("subscription ended: {reason:?}"));
                 self.on_down(shared, settings);
             }
             SubscriberIndication::Refused { code, .. } => {
-                shared.log(settings, &format!("subscription refused with {code}"));
+                self.log(
+                    shared,
+                    settings,
+                    &format!("subscription refused with {code}"),
+                );
                 let for_good = matches!(code, 403 | 489);
                 self.odd.surrender = for_good && shared.has(Defect::StopsRegisteringAfterRefusal);
                 self.on_down(shared, settings);
@@ -120,6 +125,21 @@ impl FeatureSync {
                 setting: wish.setting,
             };
             shared.indicate(state);
+        }
+    }
+
+    fn read(&self, content_type: &str, body: &[u8]) -> Result<Vec<Event>, BodyError> {
+        match self.package.body {
+            BodyKind::FeatureEvent => notification::read(content_type, body),
+            BodyKind::Hoteling => hoteling::read(body),
+        }
+    }
+
+    /// A line of the log; which package it is about is said where that is not the services of the user.
+    fn log(&self, shared: &mut Shared, settings: &AccountSettings, text: &str) {
+        match self.package.body {
+            BodyKind::FeatureEvent => shared.log(settings, text),
+            BodyKind::Hoteling => shared.log(settings, &format!("{} {text}", self.package.name)),
         }
     }
 
