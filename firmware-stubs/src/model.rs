@@ -110,7 +110,7 @@ pub struct Timers {
     /// Between two fetches that nothing asked for.
     #[serde(deserialize_with = "seconds")]
     pub provisioning_check: Duration,
-    /// How long an unused web session lives.
+    /// How long an unused web session lasts.
     #[serde(deserialize_with = "seconds")]
     pub web_session: Duration,
 }

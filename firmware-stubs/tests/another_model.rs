@@ -2,7 +2,7 @@
 
 mod support;
 
-use firmware_stubs::menu::{Handset, Key, View, Wish};
+use firmware_stubs::menu::{Handset, Key, Request, View};
 use firmware_stubs::{Model, ModelError};
 use sip::service::{Service, Setting};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ fn handset(model: Model) -> Handset {
     handset
 }
 
-fn press(handset: &mut Handset, keys: &str) -> Vec<Wish> {
+fn press(handset: &mut Handset, keys: &str) -> Vec<Request> {
     let keys = keys.split(' ').map(|key| Key::parse(key).expect("a key"));
     keys.filter_map(|key| handset.press(key)).collect()
 }
@@ -73,7 +73,7 @@ fn an_editor_has_the_fields_of_the_file_in_their_order() {
     let keys = "menu down ok ok ok ok 7 down right down 2 4";
     assert_eq!(press(&mut handset, keys), []);
     assert_eq!(shown(&handset), "Send later|after 7|yes|to 24");
-    let saved = Wish::Change {
+    let saved = Request::Change {
         service: Service::CallForwardingNoAnswer,
         setting: forwarding("24", Some(7)),
     };

@@ -1,18 +1,19 @@
-//! One handset as its user sees it: keys in, a display out, and now and then a wish for the network.
+//! One handset as its user sees it: keys in, a display out, and now and then a request to the network.
 //!
-//! Where synchronisation is on, the display shows what the server said last and nothing else; a change that was saved is
-//! a wish until the server speaks. Where it is off, the services live in the handset and no wish leaves it. The ringer's
-//! own Do Not Disturb is neither: it never leaves the handset, and it is not the service.
+//! Where synchronisation is on, the display shows what the server said last and nothing else; a change that was saved
+//! counts once the server notifies it. Where it is off, the services are kept in the handset and no request leaves it.
+//! The ringer's own Do Not Disturb is neither: it never leaves the handset, and it is not the service. Which pages there
+//! are, and what they say, is data ([`tree`]).
 //!
 //! | open | key | next |
 //! |---|---|---|
-//! | idle | menu, right display key | main menu |
+//! | idle | menu, right display key | the root page |
 //! | idle | digit | dialling |
-//! | dialling | talk | calling, wish to dial |
-//! | calling | end | idle, wish to hang up |
+//! | dialling | talk | calling, request to dial |
+//! | calling | end | idle, request to hang up |
 //! | page | ok, right, right display key | what the entry opens |
 //! | page, any editor | back, left display key | the page above |
-//! | editor | ok, right display key | the same editor, wish to change |
+//! | editor | ok, right display key | the same editor, request to change |
 //! | any | end | idle |
 
 pub(crate) mod check;
@@ -42,7 +43,7 @@ use tree::{Effect, Menu, Shown};
 
 /// What a user asks of the network by a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Request {
     /// Change a service.
     Change {
         /// Which.
@@ -156,7 +157,7 @@ impl Handset {
         }
     }
 
-    /// A change will not be.
+    /// A change will not be made.
     pub fn handle_refusal(&mut self, service: Service) {
         self.waiting.remove(&service);
         if let Open::Editor { editor, .. } = &mut self.open
@@ -174,11 +175,11 @@ impl Handset {
     }
 
     /// A key was pressed.
-    pub fn press(&mut self, key: Key) -> Option<Wish> {
+    pub fn press(&mut self, key: Key) -> Option<Request> {
         if key == Key::End {
             let calling = matches!(self.open, Open::Calling { .. });
             self.open = Open::Idle;
-            return calling.then_some(Wish::HangUp);
+            return calling.then_some(Request::HangUp);
         }
         match std::mem::replace(&mut self.open, Open::Idle) {
             Open::Calling { digits } => self.press_in_call(key, digits),
@@ -208,22 +209,22 @@ impl Handset {
         }
     }
 
-    fn press_in_call(&mut self, key: Key, digits: String) -> Option<Wish> {
+    fn press_in_call(&mut self, key: Key, digits: String) -> Option<Request> {
         if matches!(key, Key::Back | Key::SoftRight) {
-            return Some(Wish::HangUp);
+            return Some(Request::HangUp);
         }
         self.open = Open::Calling { digits };
         None
     }
 
-    fn press_while_dialling(&mut self, key: Key, mut digits: String) -> Option<Wish> {
+    fn press_while_dialling(&mut self, key: Key, mut digits: String) -> Option<Request> {
         match key {
             Key::Back | Key::SoftLeft => return None,
             Key::Ok | Key::SoftRight | Key::Talk => {
                 self.open = Open::Calling {
                     digits: digits.clone(),
                 };
-                return Some(Wish::Dial(digits));
+                return Some(Request::Dial(digits));
             }
             Key::Clear => drop(digits.pop()),
             Key::Digit(digit) if digits.len() < self.model.limits.number => digits.push(digit),
@@ -275,7 +276,7 @@ impl Handset {
         };
     }
 
-    fn press_in_ringer(&mut self, key: Key, path: Path, on: bool) -> Option<Wish> {
+    fn press_in_ringer(&mut self, key: Key, path: Path, on: bool) -> Option<Request> {
         match key {
             Key::Back | Key::SoftLeft => self.open = Open::Page(path),
             Key::Left | Key::Right => self.open = Open::Ringer { path, on: !on },
@@ -283,19 +284,19 @@ impl Handset {
             Key::Ok | Key::SoftRight => {
                 self.ringer_dnd = on;
                 self.open = Open::Ringer { path, on };
-                return self.ringer_wish();
+                return self.ringer_request();
             }
             _ => self.open = Open::Ringer { path, on },
         }
         None
     }
 
-    fn press_in_editor(&mut self, key: Key, path: Path, mut editor: Editor) -> Option<Wish> {
+    fn press_in_editor(&mut self, key: Key, path: Path, mut editor: Editor) -> Option<Request> {
         let service = editor.service;
         let known = self.services().known(service).cloned();
         let known = known.as_ref();
         let limits = &self.model.limits;
-        let mut wish = None;
+        let mut request = None;
         editor.note = None;
         match key {
             Key::Back | Key::SoftLeft => {
@@ -312,29 +313,29 @@ impl Handset {
             }
             Key::Ok | Key::SoftRight => {
                 let setting = editor.save(known, limits);
-                wish = setting.and_then(|setting| self.change(service, setting));
+                request = setting.and_then(|setting| self.change(service, setting));
             }
             Key::Up => editor.move_cursor(false),
             Key::End | Key::Talk => {}
         }
         self.open = Open::Editor { path, editor };
-        wish
+        request
     }
 
     /// Where the services are the handset's own they change at once; else it is for the server to say.
-    fn change(&mut self, service: Service, setting: Setting) -> Option<Wish> {
+    fn change(&mut self, service: Service, setting: Setting) -> Option<Request> {
         if self.synchronised {
             self.waiting.insert(service);
-            return Some(Wish::Change { service, setting });
+            return Some(Request::Change { service, setting });
         }
         self.local.take(service, &setting);
         self.remember_indicator(service);
         None
     }
 
-    fn ringer_wish(&self) -> Option<Wish> {
+    fn ringer_request(&self) -> Option<Request> {
         let sends = self.synchronised && self.defects.has(Defect::SendsRingerToServer);
-        sends.then_some(Wish::Change {
+        sends.then_some(Request::Change {
             service: Service::DoNotDisturb,
             setting: Setting {
                 active: self.ringer_dnd,

@@ -14,7 +14,7 @@ use super::registration::{Registration, RegistrationEvent};
 use super::request::Shared;
 use super::subscription::Reaction;
 use super::subscriptions::Subscriptions;
-use super::{UaIndication, change::Wish};
+use super::{UaIndication, change::Change};
 use crate::accounts::AccountSettings;
 use crate::defect::Defect;
 use sip::endpoint::{Failure, TransactionId};
@@ -25,7 +25,7 @@ use sip::time::Instant;
 use std::time::Duration;
 
 /// How long the end of the subscriptions is waited for before the binding goes.
-const FAREWELL: Duration = Duration::from_secs(2);
+const UNSUBSCRIBE_TIME: Duration = Duration::from_secs(2);
 /// How long a change waits under `sends-change-late`.
 const LATE: Duration = Duration::from_secs(5);
 
@@ -130,7 +130,7 @@ impl Account {
         }
         self.hang_up(now, shared);
         self.stage = Stage::Unsubscribing {
-            until: now + FAREWELL,
+            until: now + UNSUBSCRIBE_TIME,
         };
         self.subscriptions.disable(now, shared, &self.settings);
         self.go_on_leaving(now, shared);
@@ -317,7 +317,7 @@ impl Account {
         } else {
             Duration::ZERO
         };
-        let wish = Wish {
+        let change = Change {
             service,
             setting,
             not_before: now + delay,
@@ -325,7 +325,7 @@ impl Account {
         };
         let bound = self.registration.is_bound();
         self.subscriptions
-            .change(now, shared, &self.settings, wish, bound);
+            .change(now, shared, &self.settings, change, bound);
     }
 
     pub(super) fn dial(&mut self, now: Instant, shared: &mut Shared, digits: &str) {

@@ -17,7 +17,7 @@ mod states;
 use super::UaIndication;
 use super::body::write_body;
 use super::challenge::Challenge;
-use super::change::{Changes, Wish};
+use super::change::{Change, Changes};
 use super::package::{BodyKind, Package};
 use super::policy;
 use super::request::{Draft, Server, Shared, address_of_record};
@@ -205,14 +205,14 @@ impl Subscription {
         now: Instant,
         shared: &mut Shared,
         settings: &AccountSettings,
-        wish: Wish,
+        change: Change,
         bound: bool,
     ) {
         if !bound || !self.subscriber.is_active() || !matches!(self.stage, Stage::On) {
-            refuse(shared, settings, wish.service);
+            refuse(shared, settings, change.service);
             return;
         }
-        self.changes.ask(wish);
+        self.changes.ask(change);
         self.settle(now, shared, settings);
     }
 
@@ -374,7 +374,7 @@ impl Subscription {
             .min()
     }
 
-    /// A wish that waits for another request of the subscriber has no deadline of its own.
+    /// A change that waits for another request of the subscriber has no deadline of its own.
     fn changes_deadline(&self) -> Option<Instant> {
         self.changes.deadline()
     }
@@ -392,10 +392,10 @@ impl Subscription {
                     if !self.subscriber.is_active() {
                         return;
                     }
-                    let Some(wish) = self.changes.take(now) else {
+                    let Some(change) = self.changes.take(now) else {
                         return;
                     };
-                    let (content_type, body) = write_body(shared, settings, &wish);
+                    let (content_type, body) = write_body(shared, settings, &change);
                     self.odd.last_body = Some((content_type.clone(), body.clone()));
                     self.subscriber.change(now, &content_type, body);
                 }

@@ -3,7 +3,7 @@
 //! They live beside each other: the end or refusal of one leaves the others alone. A verb here goes to all of them, a
 //! message to the one it belongs to.
 
-use super::change::Wish;
+use super::change::Change;
 use super::package::BodyKind;
 use super::request::Shared;
 use super::subscription::{Reaction, Subscription, refuse};
@@ -94,13 +94,13 @@ impl Subscriptions {
         now: Instant,
         shared: &mut Shared,
         settings: &AccountSettings,
-        wish: Wish,
+        change: Change,
         bound: bool,
     ) {
         let mut all = self.0.iter_mut();
         match all.find(|one| one.body_kind() == BodyKind::FeatureEvent) {
-            Some(one) => one.change(now, shared, settings, wish, bound),
-            None => refuse(shared, settings, wish.service),
+            Some(one) => one.change(now, shared, settings, change, bound),
+            None => refuse(shared, settings, change.service),
         }
     }
 

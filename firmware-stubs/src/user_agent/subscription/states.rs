@@ -3,7 +3,7 @@
 //! The defects of applying a state have their points here.
 
 use super::super::UaIndication;
-use super::super::change::Wish;
+use super::super::change::Change;
 use super::super::notification;
 use super::super::request::Shared;
 use super::{BodyKind, Subscription, refuse};
@@ -100,29 +100,29 @@ impl Subscription {
             self.subscriber.restart(now);
             return;
         }
-        let Some(wish) = self
+        let Some(change) = self
             .changes
             .outstanding()
             .filter(|_| purpose == Purpose::Change)
         else {
             return;
         };
-        let wish = wish.clone();
+        let change = change.clone();
         self.changes
             .on_accepted(now, shared.endpoint.timers().give_up());
-        if shared.has(Defect::SendsChangeTwice) && wish.original {
-            self.changes.ask(Wish {
+        if shared.has(Defect::SendsChangeTwice) && change.original {
+            self.changes.ask(Change {
                 original: false,
-                ..wish.clone()
+                ..change.clone()
             });
         }
         if shared.has(Defect::BelievesThe2xx) {
-            self.changes.on_state(wish.service);
-            self.odd.deaf_to = Some(wish.service);
+            self.changes.on_state(change.service);
+            self.odd.deaf_to = Some(change.service);
             let state = UaIndication::State {
                 handset: settings.handset.clone(),
-                service: wish.service,
-                setting: wish.setting,
+                service: change.service,
+                setting: change.setting,
             };
             shared.indicate(state);
         }
@@ -182,28 +182,28 @@ impl Subscription {
         service: Service,
         setting: Setting,
     ) {
-        let wish = self.changes.on_state(service);
+        let change = self.changes.on_state(service);
         if self.odd.deaf_to == Some(service) {
             self.odd.deaf_to = None;
             return;
         }
         let before = self.known.insert(service, setting.clone());
         let changed = before.is_some_and(|before| before != setting);
-        let contradicted = wish.filter(|wish| {
-            wish.original && wish.setting.active != setting.active
-                || wish.setting.active && wish.setting.number != setting.number
+        let contradicted = change.filter(|change| {
+            change.original && change.setting.active != setting.active
+                || change.setting.active && change.setting.number != setting.number
         });
-        if let Some(wish) = contradicted
-            && wish.original
+        if let Some(change) = contradicted
+            && change.original
             && shared.has(Defect::RepeatsContradictedChange)
         {
-            self.changes.ask(Wish {
+            self.changes.ask(Change {
                 original: false,
-                ..wish
+                ..change
             });
         }
         if changed && shared.has(Defect::EchoesNotify) {
-            self.changes.ask(Wish {
+            self.changes.ask(Change {
                 service,
                 setting: setting.clone(),
                 not_before: now,
