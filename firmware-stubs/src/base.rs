@@ -5,7 +5,7 @@
 //! | off | time-out | booting | the boot log begins |
 //! | booting | the log has ended | running | console and web open, provisioning is fetched |
 //! | running | check-sync, console, a day | running | provisioning is fetched and applied without a restart |
-//! | running | `reboot` | booting | SIP forgets everything without a word, the handset table stays |
+//! | running | `reboot` | booting | SIP forgets everything silently, the handset table stays |
 //! | running | shutdown | ending | SIP unsubscribes and de-registers |
 //! | ending | SIP has ended | ended | |
 //! | off, booting | shutdown | ended | |
@@ -18,7 +18,7 @@ use crate::defect::Defects;
 use crate::faces::console::{Console, ConsoleOutput, ConsoleTexts};
 use crate::faces::web::Web;
 use crate::fetch::{Due, Fetch};
-use crate::menu::{Handset, Key, Screen, Wish};
+use crate::menu::{Handset, Key, Request, Screen};
 use crate::model::Model;
 use crate::mutant::Mutant;
 use crate::user_agent::{UaConfig, UaIndication, UaOutput, UserAgent};
@@ -216,16 +216,16 @@ impl Base {
             let Some(handset) = self.handsets.get_mut(ipui) else {
                 return;
             };
-            let wish = handset.press(*key);
+            let request = handset.press(*key);
             self.changed.insert(ipui.clone());
-            match wish {
+            match request {
                 None => {}
-                Some(Wish::Change { service, setting }) => {
+                Some(Request::Change { service, setting }) => {
                     self.user_agent
                         .change_service(self.now, ipui, service, setting);
                 }
-                Some(Wish::Dial(digits)) => self.user_agent.dial(self.now, ipui, &digits),
-                Some(Wish::HangUp) => self.user_agent.hang_up(self.now, ipui),
+                Some(Request::Dial(digits)) => self.user_agent.dial(self.now, ipui, &digits),
+                Some(Request::HangUp) => self.user_agent.hang_up(self.now, ipui),
             }
             self.show_changes();
         }

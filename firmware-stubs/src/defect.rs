@@ -11,395 +11,219 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One wrong behaviour. Each variant says where it is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Defect {
-    /// A NOTIFY of no known dialog is answered 200 and applied.
-    ///
-    /// Read at: notification: no subscriber claims the NOTIFY.
-    AcceptsUnknownDialogs,
-    /// The NOTIFY that closes a subscription is answered 481.
-    ///
-    /// Read at: notification: the answer to a `terminated` NOTIFY.
-    #[serde(rename = "answers-closing-notify-481")]
-    AnswersClosingNotify481,
-    /// Every challenge is answered again, however often the server refuses.
-    ///
-    /// Read at: challenge: a second challenge without stale.
-    AnswersEveryChallenge,
-    /// A NOTIFY before the 2xx of its SUBSCRIBE is answered 481.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    #[serde(rename = "answers-notify-before-2xx-481")]
-    AnswersNotifyBefore2xx481,
-    /// Only the first state of a subscription is applied.
-    ///
-    /// Read at: notification: a state of an account that has one already.
-    AppliesFirstNotifyOnly,
-    /// Of several parts only the first is applied.
-    ///
-    /// Read at: notification: the parts of a body.
-    AppliesFirstPartOnly,
-    /// A NOTIFY with a lower CSeq is answered 200 and applied.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    AppliesLowerCseq,
-    /// A state is shown some seconds after its NOTIFY.
-    ///
-    /// Read at: notification: handing a state to the owner.
-    AppliesStateLate,
-    /// The wish is shown as confirmed at the 2xx, and the NOTIFY that follows is not applied.
-    ///
-    /// Read at: change: the 2xx of a change.
-    #[serde(rename = "believes-the-2xx")]
-    BelievesThe2xx,
-    /// A ring count out of range is taken as the nearest one in range.
-    ///
-    /// Read at: notification: applying forwarding on no answer.
-    ClampsRings,
-    /// A forwarding switches the two others off.
-    ///
-    /// Read at: notification: applying a forwarding.
-    ClearsOtherForwardings,
-    /// `As-Feature-Event` is taken for the package.
-    ///
-    /// Read at: notification: comparing the package.
-    ComparesEventWithoutCase,
-    /// A new nonce goes on with the old nonce count.
-    ///
-    /// Read at: challenge: authorizing a request.
-    ContinuesNonceCount,
-    /// A NOTIFY before the 2xx of its SUBSCRIBE is not answered at all.
-    ///
-    /// Read at: notification: the SUBSCRIBE is unanswered.
-    #[serde(rename = "drops-notify-before-2xx")]
-    DropsNotifyBefore2xx,
-    /// The flag of a forwarding is applied, its number is not.
-    ///
-    /// Read at: notification: applying a forwarding.
-    DropsNumber,
-    /// Every service that a NOTIFY changes is sent back as a change.
-    ///
-    /// Read at: notification: after applying a state.
-    EchoesNotify,
-    /// Events whose device is not the account's user are ignored.
-    ///
-    /// Read at: notification: the events of a body.
-    FiltersByDevice,
-    /// A subscription that is not wanted any more is left to expire.
-    ///
-    /// Read at: subscription: giving it up.
-    ForgetsToUnsubscribe,
-    /// A new nonce is not taken when an old one was refused.
-    ///
-    /// Read at: challenge: a challenge with stale.
-    IgnoresStale,
-    /// The full state after a refresh is answered 200 and not applied.
-    ///
-    /// Read at: notification: the first state after a refresh.
-    IgnoresStateAfterRefresh,
-    /// On is sent as off, off as on.
-    ///
-    /// Read at: change: rendering the body.
-    InvertsDoNotDisturb,
-    /// The repeat with credentials has the CSeq of the refused request.
-    ///
-    /// Read at: challenge: repeating the request.
-    KeepsCseqAfterChallenge,
-    /// An indicator stays after its service was switched off.
-    ///
-    /// Read at: menu: the indicators of the idle screen.
-    KeepsIndicators,
-    /// The subscription goes on after feature key synchronisation was switched off.
-    ///
-    /// Read at: configuration: the switch is turned off.
-    KeepsSubscriptionWithSwitchOff,
-    /// A state is applied to every handset of the base.
-    ///
-    /// Read at: notification: handing a state to the owner.
-    LeaksStateToOtherHandsets,
-    /// A 401 without WWW-Authenticate is answered by the same request a second later, for ever.
-    ///
-    /// Read at: challenge: a 401 without a challenge.
-    #[serde(rename = "loops-on-empty-401")]
-    LoopsOnEmpty401,
-    /// A challenged SUBSCRIBE is given up.
-    ///
-    /// Read at: challenge: a challenge to SUBSCRIBE.
-    NeverAnswersChallenges,
-    /// A subscription is left to expire and then made anew.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    NeverRefreshes,
-    /// Nothing is sent twice over UDP.
-    ///
-    /// Read at: user agent: the timers of the endpoint.
-    NeverRetransmits,
-    /// No subscription is made.
-    ///
-    /// Read at: subscription: after the first registration.
-    NeverSubscribes,
-    /// A subscription once given up is never made again.
-    ///
-    /// Read at: subscription: the switch is turned on again.
-    NeverSubscribesAgain,
-    /// Every refresh of a registration has a Call-ID of its own.
-    ///
-    /// Read at: registration: a refresh.
-    NewCallIdForEveryRegister,
-    /// An open editor does not follow the server.
-    ///
-    /// Read at: menu: a state while an editor is open.
-    OpenMenuIgnoresServer,
-    /// A subscription is refreshed less than two seconds before it ends.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    RefreshesAtLastSecond,
-    /// The requested expiry drives the refresh, not the granted one.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    RefreshesByRequest,
-    /// A refresh is a new subscription on a new dialog.
-    ///
-    /// Read at: subscription: a refresh.
-    RefreshesOnNewDialog,
-    /// A registration is refreshed after it has expired.
-    ///
-    /// Read at: registration: the refresh timer.
-    RefreshesRegistrationTooLate,
-    /// A subscription is refreshed after a fifth of its life.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    RefreshesTooEarly,
-    /// A NOTIFY whose CSeq leaps ahead is answered 500.
-    ///
-    /// Read at: notification: comparing the CSeq.
-    RefusesCseqGaps,
-    /// An Event with any parameter is answered 489.
-    ///
-    /// Read at: notification: comparing the package.
-    RefusesEventParameters,
-    /// A refresh carries the body of the last change again.
-    ///
-    /// Read at: subscription: a refresh.
-    RepeatsChangeInRefresh,
-    /// A change that the server contradicts is sent again.
-    ///
-    /// Read at: notification: after applying a state.
-    RepeatsContradictedChange,
-    /// A state without a ring count resets it to a default of the device.
-    ///
-    /// Read at: notification: applying forwarding on no answer.
-    ResetsRingsWhenAbsent,
-    /// 489 and 403 are answered by a new attempt every minute.
-    ///
-    /// Read at: subscription: the subscriber's policy.
-    ResubscribesEveryMinute,
-    /// Requests are sent again every second instead of at doubling gaps.
-    ///
-    /// Read at: user agent: the timers of the endpoint.
-    RetransmitsEverySecond,
-    /// A change leaves five seconds after the user asked.
-    ///
-    /// Read at: change: taking one from the queue.
-    SendsChangeLate,
-    /// A change is a new subscription on a new dialog.
-    ///
-    /// Read at: subscription: a change.
-    SendsChangeOnNewDialog,
-    /// Every change is sent twice.
-    ///
-    /// Read at: change: the 2xx of a change.
-    SendsChangeTwice,
-    /// The handset's own ringer setting is sent to the server as Do Not Disturb.
-    ///
-    /// Read at: menu: the tick of the local ringer setting.
-    SendsRingerToServer,
-    /// The idle screen never shows a service.
-    ///
-    /// Read at: menu: the indicators of the idle screen.
-    ShowsNoIndicators,
-    /// The handset's own ringer setting is shown as the service.
-    ///
-    /// Read at: menu: the indicators of the idle screen.
-    ShowsRingerAsService,
-    /// The CSeq of REGISTER rises by two at a refresh.
-    ///
-    /// Read at: registration: a refresh.
-    SkipsCseqOfRegister,
-    /// After 489 or 403 the account gives up its registration.
-    ///
-    /// Read at: subscription: a refusal for good.
-    StopsRegisteringAfterRefusal,
-    /// 202 is answered by another new subscription.
-    ///
-    /// Read at: subscription: a 202.
-    #[serde(rename = "subscribes-after-202-again")]
-    SubscribesAfter202Again,
-    /// The subscription leaves together with the first REGISTER.
-    ///
-    /// Read at: registration: the first REGISTER.
-    SubscribesBeforeRegistered,
-    /// Every handset subscribes as the first one.
-    ///
-    /// Read at: subscription: rendering the request.
-    SubscribesForTheFirstAccount,
-    /// The subscription leaves a quarter of a minute after the registration.
-    ///
-    /// Read at: subscription: after the first registration.
-    SubscribesLate,
-    /// Forwarding on busy and on no answer are mixed up.
-    ///
-    /// Read at: notification: applying a forwarding.
-    SwapsBusyAndNoAnswer,
-    /// The switch for feature key synchronisation has no effect: it is always on.
-    ///
-    /// Read at: accounts: the switch of a provisioning document.
-    SwitchIsIgnored,
-    /// A switch that changes while the base runs takes effect after a reboot only.
-    ///
-    /// Read at: accounts: the switch of a provisioning document.
-    SwitchNeedsReboot,
-    /// A copy of a request that was answered already is taken for a new request.
-    ///
-    /// Read at: user agent: the timers of the endpoint.
-    TreatsCopiesAsNew,
+/// Makes the list of the defects out of one row for each: what is wrong, the variant, its name in a mutant file, and the
+/// point of the code that reads it.
+macro_rules! defects {
+    ($($(#[doc = $wrong:literal])+ $variant:ident = $name:literal, read at $point:literal;)+) => {
+        /// One wrong behaviour. Each variant says where it is read.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+        pub enum Defect {
+            $(
+                $(#[doc = $wrong])+
+                #[doc = concat!("\nRead at: ", $point, ".")]
+                #[serde(rename = $name)]
+                $variant,
+            )+
+        }
+
+        impl Defect {
+            /// Every defect, in the order of the names.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name in a mutant file.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
 }
 
-impl Defect {
-    /// Every defect, in the order of the names.
-    pub const ALL: &[Self] = &[
-        Self::AcceptsUnknownDialogs,
-        Self::AnswersClosingNotify481,
-        Self::AnswersEveryChallenge,
-        Self::AnswersNotifyBefore2xx481,
-        Self::AppliesFirstNotifyOnly,
-        Self::AppliesFirstPartOnly,
-        Self::AppliesLowerCseq,
-        Self::AppliesStateLate,
-        Self::BelievesThe2xx,
-        Self::ClampsRings,
-        Self::ClearsOtherForwardings,
-        Self::ComparesEventWithoutCase,
-        Self::ContinuesNonceCount,
-        Self::DropsNotifyBefore2xx,
-        Self::DropsNumber,
-        Self::EchoesNotify,
-        Self::FiltersByDevice,
-        Self::ForgetsToUnsubscribe,
-        Self::IgnoresStale,
-        Self::IgnoresStateAfterRefresh,
-        Self::InvertsDoNotDisturb,
-        Self::KeepsCseqAfterChallenge,
-        Self::KeepsIndicators,
-        Self::KeepsSubscriptionWithSwitchOff,
-        Self::LeaksStateToOtherHandsets,
-        Self::LoopsOnEmpty401,
-        Self::NeverAnswersChallenges,
-        Self::NeverRefreshes,
-        Self::NeverRetransmits,
-        Self::NeverSubscribes,
-        Self::NeverSubscribesAgain,
-        Self::NewCallIdForEveryRegister,
-        Self::OpenMenuIgnoresServer,
-        Self::RefreshesAtLastSecond,
-        Self::RefreshesByRequest,
-        Self::RefreshesOnNewDialog,
-        Self::RefreshesRegistrationTooLate,
-        Self::RefreshesTooEarly,
-        Self::RefusesCseqGaps,
-        Self::RefusesEventParameters,
-        Self::RepeatsChangeInRefresh,
-        Self::RepeatsContradictedChange,
-        Self::ResetsRingsWhenAbsent,
-        Self::ResubscribesEveryMinute,
-        Self::RetransmitsEverySecond,
-        Self::SendsChangeLate,
-        Self::SendsChangeOnNewDialog,
-        Self::SendsChangeTwice,
-        Self::SendsRingerToServer,
-        Self::ShowsNoIndicators,
-        Self::ShowsRingerAsService,
-        Self::SkipsCseqOfRegister,
-        Self::StopsRegisteringAfterRefusal,
-        Self::SubscribesAfter202Again,
-        Self::SubscribesBeforeRegistered,
-        Self::SubscribesForTheFirstAccount,
-        Self::SubscribesLate,
-        Self::SwapsBusyAndNoAnswer,
-        Self::SwitchIsIgnored,
-        Self::SwitchNeedsReboot,
-        Self::TreatsCopiesAsNew,
-    ];
+defects! {
+    /// A NOTIFY of no known dialog is answered 200 and applied.
+    AcceptsUnknownDialogs = "accepts-unknown-dialogs", read at "notification: no subscriber claims the NOTIFY";
 
-    /// The name in a mutant file.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AcceptsUnknownDialogs => "accepts-unknown-dialogs",
-            Self::AnswersClosingNotify481 => "answers-closing-notify-481",
-            Self::AnswersEveryChallenge => "answers-every-challenge",
-            Self::AnswersNotifyBefore2xx481 => "answers-notify-before-2xx-481",
-            Self::AppliesFirstNotifyOnly => "applies-first-notify-only",
-            Self::AppliesFirstPartOnly => "applies-first-part-only",
-            Self::AppliesLowerCseq => "applies-lower-cseq",
-            Self::AppliesStateLate => "applies-state-late",
-            Self::BelievesThe2xx => "believes-the-2xx",
-            Self::ClampsRings => "clamps-rings",
-            Self::ClearsOtherForwardings => "clears-other-forwardings",
-            Self::ComparesEventWithoutCase => "compares-event-without-case",
-            Self::ContinuesNonceCount => "continues-nonce-count",
-            Self::DropsNotifyBefore2xx => "drops-notify-before-2xx",
-            Self::DropsNumber => "drops-number",
-            Self::EchoesNotify => "echoes-notify",
-            Self::FiltersByDevice => "filters-by-device",
-            Self::ForgetsToUnsubscribe => "forgets-to-unsubscribe",
-            Self::IgnoresStale => "ignores-stale",
-            Self::IgnoresStateAfterRefresh => "ignores-state-after-refresh",
-            Self::InvertsDoNotDisturb => "inverts-do-not-disturb",
-            Self::KeepsCseqAfterChallenge => "keeps-cseq-after-challenge",
-            Self::KeepsIndicators => "keeps-indicators",
-            Self::KeepsSubscriptionWithSwitchOff => "keeps-subscription-with-switch-off",
-            Self::LeaksStateToOtherHandsets => "leaks-state-to-other-handsets",
-            Self::LoopsOnEmpty401 => "loops-on-empty-401",
-            Self::NeverAnswersChallenges => "never-answers-challenges",
-            Self::NeverRefreshes => "never-refreshes",
-            Self::NeverRetransmits => "never-retransmits",
-            Self::NeverSubscribes => "never-subscribes",
-            Self::NeverSubscribesAgain => "never-subscribes-again",
-            Self::NewCallIdForEveryRegister => "new-call-id-for-every-register",
-            Self::OpenMenuIgnoresServer => "open-menu-ignores-server",
-            Self::RefreshesAtLastSecond => "refreshes-at-last-second",
-            Self::RefreshesByRequest => "refreshes-by-request",
-            Self::RefreshesOnNewDialog => "refreshes-on-new-dialog",
-            Self::RefreshesRegistrationTooLate => "refreshes-registration-too-late",
-            Self::RefreshesTooEarly => "refreshes-too-early",
-            Self::RefusesCseqGaps => "refuses-cseq-gaps",
-            Self::RefusesEventParameters => "refuses-event-parameters",
-            Self::RepeatsChangeInRefresh => "repeats-change-in-refresh",
-            Self::RepeatsContradictedChange => "repeats-contradicted-change",
-            Self::ResetsRingsWhenAbsent => "resets-rings-when-absent",
-            Self::ResubscribesEveryMinute => "resubscribes-every-minute",
-            Self::RetransmitsEverySecond => "retransmits-every-second",
-            Self::SendsChangeLate => "sends-change-late",
-            Self::SendsChangeOnNewDialog => "sends-change-on-new-dialog",
-            Self::SendsChangeTwice => "sends-change-twice",
-            Self::SendsRingerToServer => "sends-ringer-to-server",
-            Self::ShowsNoIndicators => "shows-no-indicators",
-            Self::ShowsRingerAsService => "shows-ringer-as-service",
-            Self::SkipsCseqOfRegister => "skips-cseq-of-register",
-            Self::StopsRegisteringAfterRefusal => "stops-registering-after-refusal",
-            Self::SubscribesAfter202Again => "subscribes-after-202-again",
-            Self::SubscribesBeforeRegistered => "subscribes-before-registered",
-            Self::SubscribesForTheFirstAccount => "subscribes-for-the-first-account",
-            Self::SubscribesLate => "subscribes-late",
-            Self::SwapsBusyAndNoAnswer => "swaps-busy-and-no-answer",
-            Self::SwitchIsIgnored => "switch-is-ignored",
-            Self::SwitchNeedsReboot => "switch-needs-reboot",
-            Self::TreatsCopiesAsNew => "treats-copies-as-new",
-        }
-    }
+    /// The NOTIFY that closes a subscription is answered 481.
+    AnswersClosingNotify481 = "answers-closing-notify-481", read at "notification: the answer to a `terminated` NOTIFY";
+
+    /// Every challenge is answered again, however often the server refuses.
+    AnswersEveryChallenge = "answers-every-challenge", read at "challenge: a second challenge without stale";
+
+    /// A NOTIFY before the 2xx of its SUBSCRIBE is answered 481.
+    AnswersNotifyBefore2xx481 = "answers-notify-before-2xx-481", read at "subscription: the subscriber's policy";
+
+    /// Only the first state of a subscription is applied.
+    AppliesFirstNotifyOnly = "applies-first-notify-only", read at "notification: a state of an account that has one already";
+
+    /// Of several parts only the first is applied.
+    AppliesFirstPartOnly = "applies-first-part-only", read at "notification: the parts of a body";
+
+    /// A NOTIFY with a lower CSeq is answered 200 and applied.
+    AppliesLowerCseq = "applies-lower-cseq", read at "subscription: the subscriber's policy";
+
+    /// A state is shown some seconds after its NOTIFY.
+    AppliesStateLate = "applies-state-late", read at "notification: handing a state to the owner";
+
+    /// The change is shown as confirmed at the 2xx, and the NOTIFY that follows is not applied.
+    BelievesThe2xx = "believes-the-2xx", read at "change: the 2xx of a change";
+
+    /// A ring count out of range is taken as the nearest one in range.
+    ClampsRings = "clamps-rings", read at "notification: applying forwarding on no answer";
+
+    /// A forwarding switches the two others off.
+    ClearsOtherForwardings = "clears-other-forwardings", read at "notification: applying a forwarding";
+
+    /// `As-Feature-Event` is taken for the package.
+    ComparesEventWithoutCase = "compares-event-without-case", read at "notification: comparing the package";
+
+    /// A new nonce goes on with the old nonce count.
+    ContinuesNonceCount = "continues-nonce-count", read at "challenge: authorizing a request";
+
+    /// A NOTIFY before the 2xx of its SUBSCRIBE is not answered at all.
+    DropsNotifyBefore2xx = "drops-notify-before-2xx", read at "notification: the SUBSCRIBE is unanswered";
+
+    /// The flag of a forwarding is applied, its number is not.
+    DropsNumber = "drops-number", read at "notification: applying a forwarding";
+
+    /// Every service that a NOTIFY changes is sent back as a change.
+    EchoesNotify = "echoes-notify", read at "notification: after applying a state";
+
+    /// Events whose device is not the account's user are ignored.
+    FiltersByDevice = "filters-by-device", read at "notification: the events of a body";
+
+    /// A subscription that is not wanted any more is left to expire.
+    ForgetsToUnsubscribe = "forgets-to-unsubscribe", read at "subscription: giving it up";
+
+    /// A new nonce is not taken when an old one was refused.
+    IgnoresStale = "ignores-stale", read at "challenge: a challenge with stale";
+
+    /// The full state after a refresh is answered 200 and not applied.
+    IgnoresStateAfterRefresh = "ignores-state-after-refresh", read at "notification: the first state after a refresh";
+
+    /// On is sent as off, off as on.
+    InvertsDoNotDisturb = "inverts-do-not-disturb", read at "change: rendering the body";
+
+    /// The repeat with credentials has the CSeq of the refused request.
+    KeepsCseqAfterChallenge = "keeps-cseq-after-challenge", read at "challenge: repeating the request";
+
+    /// An indicator stays after its service was switched off.
+    KeepsIndicators = "keeps-indicators", read at "menu: the indicators of the idle screen";
+
+    /// The subscription goes on after feature key synchronisation was switched off.
+    KeepsSubscriptionWithSwitchOff = "keeps-subscription-with-switch-off", read at "configuration: the switch is turned off";
+
+    /// A state is applied to every handset of the base.
+    LeaksStateToOtherHandsets = "leaks-state-to-other-handsets", read at "notification: handing a state to the owner";
+
+    /// A 401 without WWW-Authenticate is answered by the same request a second later, for ever.
+    LoopsOnEmpty401 = "loops-on-empty-401", read at "challenge: a 401 without a challenge";
+
+    /// A challenged SUBSCRIBE is given up.
+    NeverAnswersChallenges = "never-answers-challenges", read at "challenge: a challenge to SUBSCRIBE";
+
+    /// A subscription is left to expire and then made anew.
+    NeverRefreshes = "never-refreshes", read at "subscription: the subscriber's policy";
+
+    /// Nothing is sent twice over UDP.
+    NeverRetransmits = "never-retransmits", read at "user agent: the timers of the endpoint";
+
+    /// No subscription is made.
+    NeverSubscribes = "never-subscribes", read at "subscription: after the first registration";
+
+    /// A subscription once given up is never made again.
+    NeverSubscribesAgain = "never-subscribes-again", read at "subscription: the switch is turned on again";
+
+    /// Every refresh of a registration has a Call-ID of its own.
+    NewCallIdForEveryRegister = "new-call-id-for-every-register", read at "registration: a refresh";
+
+    /// An open editor does not follow the server.
+    OpenMenuIgnoresServer = "open-menu-ignores-server", read at "menu: a state while an editor is open";
+
+    /// A subscription is refreshed less than two seconds before it ends.
+    RefreshesAtLastSecond = "refreshes-at-last-second", read at "subscription: the subscriber's policy";
+
+    /// The requested expiry drives the refresh, not the granted one.
+    RefreshesByRequest = "refreshes-by-request", read at "subscription: the subscriber's policy";
+
+    /// A refresh is a new subscription on a new dialog.
+    RefreshesOnNewDialog = "refreshes-on-new-dialog", read at "subscription: a refresh";
+
+    /// A registration is refreshed after it has expired.
+    RefreshesRegistrationTooLate = "refreshes-registration-too-late", read at "registration: the refresh timer";
+
+    /// A subscription is refreshed after a fifth of its lifetime.
+    RefreshesTooEarly = "refreshes-too-early", read at "subscription: the subscriber's policy";
+
+    /// A NOTIFY whose CSeq leaps ahead is answered 500.
+    RefusesCseqGaps = "refuses-cseq-gaps", read at "notification: comparing the CSeq";
+
+    /// An Event with any parameter is answered 489.
+    RefusesEventParameters = "refuses-event-parameters", read at "notification: comparing the package";
+
+    /// A refresh carries the body of the last change again.
+    RepeatsChangeInRefresh = "repeats-change-in-refresh", read at "subscription: a refresh";
+
+    /// A change that the server contradicts is sent again.
+    RepeatsContradictedChange = "repeats-contradicted-change", read at "notification: after applying a state";
+
+    /// A state without a ring count resets it to a default of the device.
+    ResetsRingsWhenAbsent = "resets-rings-when-absent", read at "notification: applying forwarding on no answer";
+
+    /// 489 and 403 are answered by a new attempt every minute.
+    ResubscribesEveryMinute = "resubscribes-every-minute", read at "subscription: the subscriber's policy";
+
+    /// Requests are sent again every second instead of at doubling gaps.
+    RetransmitsEverySecond = "retransmits-every-second", read at "user agent: the timers of the endpoint";
+
+    /// A change leaves five seconds after the user asked.
+    SendsChangeLate = "sends-change-late", read at "change: taking one from the queue";
+
+    /// A change is a new subscription on a new dialog.
+    SendsChangeOnNewDialog = "sends-change-on-new-dialog", read at "subscription: a change";
+
+    /// Every change is sent twice.
+    SendsChangeTwice = "sends-change-twice", read at "change: the 2xx of a change";
+
+    /// The handset's own ringer setting is sent to the server as Do Not Disturb.
+    SendsRingerToServer = "sends-ringer-to-server", read at "menu: the tick of the local ringer setting";
+
+    /// The idle screen never shows a service.
+    ShowsNoIndicators = "shows-no-indicators", read at "menu: the indicators of the idle screen";
+
+    /// The handset's own ringer setting is shown as the service.
+    ShowsRingerAsService = "shows-ringer-as-service", read at "menu: the indicators of the idle screen";
+
+    /// The CSeq of REGISTER rises by two at a refresh.
+    SkipsCseqOfRegister = "skips-cseq-of-register", read at "registration: a refresh";
+
+    /// After 489 or 403 the account gives up its registration.
+    StopsRegisteringAfterRefusal = "stops-registering-after-refusal", read at "subscription: a refusal for good";
+
+    /// 202 is answered by another new subscription.
+    SubscribesAfter202Again = "subscribes-after-202-again", read at "subscription: a 202";
+
+    /// The subscription leaves together with the first REGISTER.
+    SubscribesBeforeRegistered = "subscribes-before-registered", read at "registration: the first REGISTER";
+
+    /// Every handset subscribes as the first one.
+    SubscribesForTheFirstAccount = "subscribes-for-the-first-account", read at "subscription: rendering the request";
+
+    /// The subscription leaves a quarter of a minute after the registration.
+    SubscribesLate = "subscribes-late", read at "subscription: after the first registration";
+
+    /// Forwarding on busy and on no answer are mixed up.
+    SwapsBusyAndNoAnswer = "swaps-busy-and-no-answer", read at "notification: applying a forwarding";
+
+    /// The switch for feature key synchronisation has no effect: it is always on.
+    SwitchIsIgnored = "switch-is-ignored", read at "accounts: the switch of a provisioning document";
+
+    /// A switch that changes while the base runs takes effect after a reboot only.
+    SwitchNeedsReboot = "switch-needs-reboot", read at "accounts: the switch of a provisioning document";
+
+    /// A copy of a request that was answered already is taken for a new request.
+    TreatsCopiesAsNew = "treats-copies-as-new", read at "user agent: the timers of the endpoint";
 }
 
 impl fmt::Display for Defect {

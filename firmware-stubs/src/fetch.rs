@@ -114,7 +114,7 @@ impl Fetch {
         matches!(self.state, State::Resting { .. } | State::Waiting { .. })
     }
 
-    /// How often in a row it has failed.
+    /// How many times in a row it has failed.
     pub(crate) const fn failures(&self) -> usize {
         self.failures
     }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_while_asking_is_kept() {
+    fn a_request_while_asking_is_kept() {
         let mut fetch = fetch();
         let first = fetch.start(at(0)).unwrap();
         assert_eq!(fetch.start(at(1)), None);

@@ -1,4 +1,4 @@
-//! A fault on the emulated base's own wire: some of what it sends or receives is dropped, delayed, doubled or rewritten.
+//! A fault on the emulated base's own wire: some of what it sends or receives is dropped, delayed, duplicated or rewritten.
 //!
 //! It sits between the user agent and the network and sees whole messages only; what does not parse passes unchanged.
 //! It is part of the base, not of the network: the tap of a laboratory sees what comes out of it.
@@ -54,7 +54,7 @@ pub struct Matcher {
     pub request: Option<bool>,
     /// The method, of a response that of its CSeq.
     pub method: Option<String>,
-    /// How often it was sent before; only on the way out.
+    /// Why it is sent; only on the way out.
     pub reason: Option<Reason>,
     /// The status code; fits responses only.
     pub status: Option<u16>,

@@ -4,9 +4,14 @@
 //! can replace one text and nothing else. The menu texts are inferred from the manufacturer's usual wording, no public
 //! description of these displays exists (domain notes, gigaset.md section 5).
 
+use crate::menu::check::check;
 use crate::menu::texts::Texts;
+use crate::menu::tree::Menu;
+use crate::user_agent::package::{self, Package};
 use crate::user_agent::template::Templates;
 use serde::{Deserialize, Deserializer};
+use sip::service::Service;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The text of the built-in N870.
@@ -30,8 +35,12 @@ pub struct Model {
     pub timers: Timers,
     /// The log of a boot.
     pub boot: Vec<BootLine>,
-    /// The texts on displays.
-    pub display: Texts,
+    /// The services that it keeps in step with a server, or in its handsets.
+    pub services: Vec<Service>,
+    /// The menu of its handsets.
+    pub menu: Menu,
+    /// The texts on displays, by language.
+    pub text: BTreeMap<String, Texts>,
     /// The texts on SIP.
     pub sip: SipTexts,
 }
@@ -101,7 +110,7 @@ pub struct Timers {
     /// Between two fetches that nothing asked for.
     #[serde(deserialize_with = "seconds")]
     pub provisioning_check: Duration,
-    /// How long an unused web session lives.
+    /// How long an unused web session lasts.
     #[serde(deserialize_with = "seconds")]
     pub web_session: Duration,
 }
@@ -123,6 +132,9 @@ pub struct BootLine {
 pub struct SipTexts {
     /// The value of User-Agent.
     pub user_agent: String,
+    /// The event packages that it subscribes.
+    #[serde(rename = "package", default = "Package::usual")]
+    pub packages: Vec<Package>,
     /// Requests and bodies.
     pub templates: Templates,
 }
@@ -156,9 +168,30 @@ impl Model {
     /// Reads a model file.
     ///
     /// # Errors
-    /// When the text is not TOML, or a key is missing, unknown or of the wrong kind.
+    /// When the text is not TOML, a key is missing, unknown or of the wrong kind, or the menu cannot be walked.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, ModelError> {
-        toml::from_str(text).map_err(|error| ModelError::from_toml(text, file, &error))
+        let model: Self =
+            toml::from_str(text).map_err(|error| ModelError::from_toml(text, file, &error))?;
+        check(&model.menu, &model.services, &model.text).map_err(|misfit| ModelError {
+            file: file.to_owned(),
+            line: last_line_with(text, &misfit.near),
+            problem: misfit.to_string(),
+        })?;
+        if let Some((name, problem)) = package::problem(&model.sip.packages) {
+            return Err(ModelError {
+                file: file.to_owned(),
+                line: last_line_with(text, &format!("\"{name}\"")),
+                problem: format!("sip.package.{name}: {problem}"),
+            });
+        }
+        Ok(model)
+    }
+
+    /// The texts on displays in the language of this model.
+    #[must_use]
+    pub fn texts(&self) -> &Texts {
+        static NONE: Texts = Texts::none();
+        self.text.get(&self.menu.language).unwrap_or(&NONE)
     }
 
     /// The built-in model with this name.
@@ -183,6 +216,13 @@ impl Model {
             .replace("{firmware}", &self.firmware)
             .replace("{mac}", mac)
     }
+}
+
+/// The last line that has this in it, from 1; of two that are alike the second is wrong.
+fn last_line_with(text: &str, part: &str) -> usize {
+    let lines = text.lines().collect::<Vec<_>>();
+    let found = lines.iter().rposition(|line| line.contains(part));
+    found.map_or(1, |line| line + 1)
 }
 
 fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {

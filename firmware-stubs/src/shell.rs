@@ -23,7 +23,7 @@ pub use wire::console::ConsoleSpec;
 pub use wire::host::Ending;
 
 /// After this the base says that it is ready whatever its provisioning server does.
-const PATIENCE: Duration = Duration::from_secs(8);
+const LONGEST_START: Duration = Duration::from_secs(8);
 
 /// What a base needs to run on its own.
 #[derive(Clone, Debug)]
@@ -206,13 +206,13 @@ impl<W: Write + Send> Observer<Base> for Announcer<'_, W> {
     }
 
     fn settled(&mut self, now: Instant, base: &Base) {
-        if !self.said && (base.is_settled() || now >= Instant::EPOCH + PATIENCE) {
+        if !self.said && (base.is_settled() || now >= Instant::EPOCH + LONGEST_START) {
             self.said = true;
             self.failed = self.announce(base).err();
         }
     }
 
     fn wake(&self) -> Option<Instant> {
-        (!self.said).then_some(Instant::EPOCH + PATIENCE)
+        (!self.said).then_some(Instant::EPOCH + LONGEST_START)
     }
 }

@@ -2,7 +2,7 @@
 
 use firmware_stubs::Model;
 use firmware_stubs::defect::{Defect, Defects};
-use firmware_stubs::menu::{Handset, Key, View, Wish};
+use firmware_stubs::menu::{Handset, Key, Request, View};
 use sip::feature_event::{Service, Setting};
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ fn local() -> Handset {
     handset
 }
 
-fn press(handset: &mut Handset, keys: &str) -> Vec<Wish> {
+fn press(handset: &mut Handset, keys: &str) -> Vec<Request> {
     let keys = keys.split(' ').map(|key| Key::parse(key).expect("a key"));
     keys.filter_map(|key| handset.press(key)).collect()
 }
@@ -116,16 +116,16 @@ fn the_idle_screen_shows_what_is_active_in_the_order_of_the_menu() {
 fn saving_asks_the_server_and_waits_for_its_word() {
     let mut handset = synchronised();
     handset.handle_state(Service::DoNotDisturb, &setting(false, None, None));
-    let wishes = press(&mut handset, "menu ok ok right");
-    assert_eq!(wishes, []);
+    let requests = press(&mut handset, "menu ok ok right");
+    assert_eq!(requests, []);
     assert_eq!(shown(&handset), "Do Not Disturb|>Status: On");
     assert_eq!(handset.screen().softkeys, ["Back", "Save"]);
-    let wishes = press(&mut handset, "soft-right");
-    let wish = Wish::Change {
+    let requests = press(&mut handset, "soft-right");
+    let request = Request::Change {
         service: Service::DoNotDisturb,
         setting: setting(true, None, None),
     };
-    assert_eq!(wishes, [wish]);
+    assert_eq!(requests, [request]);
     assert_eq!(
         shown(&handset),
         "Do Not Disturb|>Status: Off|Please wait..."
@@ -173,23 +173,23 @@ fn a_forwarding_is_typed_with_number_and_rings() {
         shown(&handset),
         "No Reply|Status: On|Phone Number: 24*#7|>Rings: 6"
     );
-    let wish = Wish::Change {
+    let request = Request::Change {
         service: Service::CallForwardingNoAnswer,
         setting: setting(true, Some("24*#7"), Some(6)),
     };
-    assert_eq!(press(&mut handset, "soft-right"), [wish]);
+    assert_eq!(press(&mut handset, "soft-right"), [request]);
 }
 
 #[test]
 fn an_unknown_ring_count_becomes_the_usual_one() {
     let mut handset = synchronised();
-    let wish = Wish::Change {
+    let request = Request::Change {
         service: Service::CallForwardingNoAnswer,
         setting: setting(true, Some("2"), Some(3)),
     };
     assert_eq!(
         press(&mut handset, "menu ok down ok up ok right down 2 ok"),
-        [wish]
+        [request]
     );
 }
 
@@ -214,19 +214,19 @@ fn what_is_incomplete_is_not_sent() {
 }
 
 #[test]
-fn switching_a_forwarding_off_keeps_its_number_in_the_wish() {
+fn switching_a_forwarding_off_keeps_its_number_in_the_request() {
     let mut handset = synchronised();
     handset.handle_state(
         Service::CallForwardingBusy,
         &setting(true, Some("2425"), None),
     );
-    let wish = Wish::Change {
+    let request = Request::Change {
         service: Service::CallForwardingBusy,
         setting: setting(false, Some("2425"), None),
     };
     assert_eq!(
         press(&mut handset, "menu ok down ok down ok left ok"),
-        [wish]
+        [request]
     );
 }
 
@@ -317,11 +317,11 @@ fn digits_and_talk_dial_and_end_hangs_up() {
     assert_eq!(handset.screen().view, View::Menu);
     assert_eq!(
         press(&mut handset, "9 clear talk"),
-        [Wish::Dial("*78".to_owned())]
+        [Request::Dial("*78".to_owned())]
     );
     assert_eq!(shown(&handset), "Calling|*78");
     assert_eq!(press(&mut handset, "5 menu"), []);
-    assert_eq!(press(&mut handset, "end"), [Wish::HangUp]);
+    assert_eq!(press(&mut handset, "end"), [Request::HangUp]);
     assert_eq!(shown(&handset), "|Anna");
     press(&mut handset, "1 talk");
     handset.handle_call_ended();

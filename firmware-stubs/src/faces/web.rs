@@ -7,10 +7,10 @@
 //! |---|---|---|
 //! | none | right login | 200 with a token |
 //! | none | wrong login | 401 |
-//! | one lives | any login | 409, or 401 when it is wrong |
-//! | one lives | its token | the page |
+//! | one is open | any login | 409, or 401 when it is wrong |
+//! | one is open | its token | the page |
 //! | any | no token, another token | 401 |
-//! | one lives | logout, or nothing for a while | none |
+//! | one is open | logout, or nothing for a while | none |
 
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, UPGRADE};
@@ -60,7 +60,7 @@ pub enum Routed {
 pub struct Web {
     user: String,
     password: String,
-    life: Duration,
+    lifetime: Duration,
     session: Option<Session>,
     rng: fastrand::Rng,
 }
@@ -85,11 +85,11 @@ struct Keys {
 impl Web {
     /// A web interface without session.
     #[must_use]
-    pub fn new(user: &str, password: &str, life: Duration, seed: u64) -> Self {
+    pub fn new(user: &str, password: &str, lifetime: Duration, seed: u64) -> Self {
         Self {
             user: user.to_owned(),
             password: password.to_owned(),
-            life,
+            lifetime,
             session: None,
             rng: fastrand::Rng::with_seed(seed ^ 0x0057_4542),
         }
@@ -110,7 +110,7 @@ impl Web {
         if self
             .session
             .as_ref()
-            .is_some_and(|session| now.since(session.used) >= self.life)
+            .is_some_and(|session| now.since(session.used) >= self.lifetime)
         {
             self.session = None;
         }

@@ -9,18 +9,10 @@
 //! | any | save, draft incomplete | changing | a note says so |
 
 use super::services::{Known, RINGS};
-use super::texts::{Texts, filled};
+use super::texts::{Texts, Word, filled};
+use super::tree::{Field, Form};
 use crate::model::Limits;
-use sip::feature_event::{Service, Setting};
-use sip::service::ValueKind;
-
-/// What can be edited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field {
-    Status,
-    Number,
-    Rings,
-}
+use sip::service::{Service, Setting};
 
 /// What an editor says below its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,33 +47,37 @@ impl Draft {
 pub(super) struct Editor {
     pub(super) service: Service,
     pub(super) note: Option<Note>,
+    /// From top to bottom; never empty.
+    fields: Vec<Field>,
+    /// Below the number of fields.
     cursor: usize,
     draft: Option<Draft>,
 }
 
 impl Editor {
     /// An editor that follows the server, or one that was opened with `draft` and does not.
-    pub(super) const fn new(service: Service, draft: Option<Draft>) -> Self {
+    pub(super) fn new(form: &Form, draft: Option<Draft>) -> Self {
         Self {
-            service,
+            service: form.service,
             note: None,
+            fields: form.fields.clone(),
             cursor: 0,
             draft,
         }
     }
 
-    const fn fields(&self) -> &'static [Field] {
-        match self.service.value() {
-            ValueKind::Switch | ValueKind::AgentState => &[Field::Status],
-            ValueKind::Forward { rings: false } | ValueKind::Guest => {
-                &[Field::Status, Field::Number]
-            }
-            ValueKind::Forward { rings: true } => &[Field::Status, Field::Number, Field::Rings],
+    /// The same editor as it was when it was opened.
+    pub(super) fn opened_again(self) -> Self {
+        Self {
+            note: None,
+            cursor: 0,
+            draft: None,
+            ..self
         }
     }
 
     fn field(&self) -> Field {
-        self.fields()
+        self.fields
             .get(self.cursor)
             .copied()
             .unwrap_or(Field::Status)
@@ -92,7 +88,7 @@ impl Editor {
     }
 
     pub(super) fn move_cursor(&mut self, down: bool) {
-        let count = self.fields().len();
+        let count = self.fields.len();
         self.cursor = if down {
             (self.cursor + 1) % count
         } else {
@@ -147,15 +143,14 @@ impl Editor {
         setting
     }
 
+    /// What the draft asks for. A field of the service that no line shows keeps what is known.
     fn setting(&self, draft: &Draft, limits: &Limits) -> Option<Setting> {
         let active = draft.active?;
         let mut setting = Setting {
             active,
-            number: None,
-            rings: None,
-            agent: None,
+            ..Setting::default()
         };
-        let fields = self.fields();
+        let fields = Field::of(self.service);
         if fields.contains(&Field::Number) {
             if active && draft.number.is_empty() {
                 return None;
@@ -178,24 +173,24 @@ impl Editor {
     /// The lines: the fields, then the note.
     pub(super) fn lines(&self, known: Option<&Known>, texts: &Texts, waiting: bool) -> Vec<String> {
         let shown = self.draft.clone().unwrap_or_else(|| Draft::of(known));
-        let status = match shown.active {
-            None => &texts.unknown,
-            Some(false) => &texts.off,
-            Some(true) => &texts.on,
-        };
+        let status = texts.word(match shown.active {
+            None => Word::Unknown,
+            Some(false) => Word::Off,
+            Some(true) => Word::On,
+        });
         let field = |field: &Field| match field {
-            Field::Status => filled(&texts.status, status),
-            Field::Number => filled(&texts.number, &shown.number),
-            Field::Rings => filled(&texts.rings, &shown.rings),
+            Field::Status => filled(texts.word(Word::Status), status),
+            Field::Number => filled(texts.word(Word::Number), &shown.number),
+            Field::Rings => filled(texts.word(Word::Rings), &shown.rings),
         };
-        let mut lines: Vec<String> = self.fields().iter().map(field).collect();
+        let mut lines: Vec<String> = self.fields.iter().map(field).collect();
         let note = match self.note {
-            None if waiting && self.draft.is_none() => Some(&texts.wait),
+            None if waiting && self.draft.is_none() => Some(Word::Wait),
             None => None,
-            Some(Note::Incomplete) => Some(&texts.incomplete),
-            Some(Note::Refused) => Some(&texts.refused),
+            Some(Note::Incomplete) => Some(Word::Incomplete),
+            Some(Note::Refused) => Some(Word::Refused),
         };
-        lines.extend(note.cloned());
+        lines.extend(note.map(|note| texts.word(note).to_owned()));
         lines
     }
 }

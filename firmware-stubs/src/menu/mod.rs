@@ -1,26 +1,31 @@
-//! One handset as its user sees it: keys in, a display out, and now and then a wish for the network.
+//! One handset as its user sees it: keys in, a display out, and now and then a request to the network.
 //!
-//! Where synchronisation is on, the display shows what the server said last and nothing else; a change that was saved is
-//! a wish until the server speaks. Where it is off, the services live in the handset and no wish leaves it. The ringer's
-//! own Do Not Disturb is neither: it never leaves the handset, and it is not the service.
+//! Where synchronisation is on, the display shows what the server said last and nothing else; a change that was saved
+//! counts once the server notifies it. Where it is off, the services are kept in the handset and no request leaves it.
+//! The ringer's own Do Not Disturb is neither: it never leaves the handset, and it is not the service. Which pages there
+//! are, and what they say, is data ([`tree`]).
 //!
 //! | open | key | next |
 //! |---|---|---|
-//! | idle | menu, right display key | main menu |
+//! | idle | menu, right display key | the root page |
 //! | idle | digit | dialling |
-//! | dialling | talk | calling, wish to dial |
-//! | calling | end | idle, wish to hang up |
+//! | dialling | talk | calling, request to dial |
+//! | calling | end | idle, request to hang up |
 //! | page | ok, right, right display key | what the entry opens |
 //! | page, any editor | back, left display key | the page above |
-//! | editor | ok, right display key | the same editor, wish to change |
+//! | editor | ok, right display key | the same editor, request to change |
 //! | any | end | idle |
 
+pub(crate) mod check;
+mod display;
 mod editor;
 mod key;
-mod page;
+mod nearest;
+mod path;
 mod screen;
 mod services;
 pub mod texts;
+pub mod tree;
 
 pub use key::{Key, UnknownKey};
 pub use screen::{Screen, View};
@@ -29,15 +34,16 @@ pub use services::{Known, Services};
 use crate::defect::{Defect, Defects};
 use crate::model::Model;
 use editor::{Draft, Editor, Note};
-use page::{Entry, Page};
-use sip::feature_event::{Service, Setting};
+use path::Path;
+use sip::service::{Service, Setting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use texts::{Texts, filled};
+use tree::{Effect, Menu, Shown};
 
 /// What a user asks of the network by a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Request {
     /// Change a service.
     Change {
         /// Which.
@@ -59,14 +65,18 @@ enum Open {
     Dialling {
         digits: String,
     },
-    Editor(Editor),
-    Idle,
-    Page {
-        page: Page,
-        cursor: usize,
+    Editor {
+        /// The pages above.
+        path: Path,
+        editor: Editor,
     },
-    /// The ringer's own Do Not Disturb, as the user would have it.
+    Idle,
+    Page(Path),
+    /// The ringer's own Do Not Disturb.
     Ringer {
+        /// The pages above.
+        path: Path,
+        /// As the user would have it.
         on: bool,
     },
 }
@@ -91,12 +101,12 @@ impl Handset {
     #[must_use]
     pub fn new(model: Arc<Model>, defects: Defects, name: &str, ringer_dnd: bool) -> Self {
         Self {
+            local: Services::off(&model.services),
             model,
             defects,
             name: name.to_owned(),
             synchronised: false,
             notified: Services::default(),
-            local: Services::off(),
             waiting: BTreeSet::new(),
             indicators: BTreeMap::new(),
             ringer_dnd,
@@ -112,12 +122,16 @@ impl Handset {
             self.notified = Services::default();
             self.waiting.clear();
             self.indicators.clear();
-            for service in Service::CALL {
+            for service in self.model.services.clone() {
                 self.remember_indicator(service);
             }
-            if let Open::Editor(editor) = &self.open {
-                self.open = Open::Editor(Editor::new(editor.service, None));
-            }
+            self.open = match std::mem::replace(&mut self.open, Open::Idle) {
+                Open::Editor { path, editor } => Open::Editor {
+                    path,
+                    editor: editor.opened_again(),
+                },
+                open => open,
+            };
         }
     }
 
@@ -129,13 +143,13 @@ impl Handset {
 
     /// The server has spoken.
     pub fn handle_state(&mut self, service: Service, setting: &Setting) {
-        if !self.synchronised {
+        if !self.synchronised || !self.model.services.contains(&service) {
             return;
         }
         self.waiting.remove(&service);
         self.notified.take(service, setting);
         self.remember_indicator(service);
-        if let Open::Editor(editor) = &mut self.open
+        if let Open::Editor { editor, .. } = &mut self.open
             && editor.service == service
             && editor.note == Some(Note::Refused)
         {
@@ -143,10 +157,10 @@ impl Handset {
         }
     }
 
-    /// A change will not be.
+    /// A change will not be made.
     pub fn handle_refusal(&mut self, service: Service) {
         self.waiting.remove(&service);
-        if let Open::Editor(editor) = &mut self.open
+        if let Open::Editor { editor, .. } = &mut self.open
             && editor.service == service
         {
             editor.note = Some(Note::Refused);
@@ -161,25 +175,25 @@ impl Handset {
     }
 
     /// A key was pressed.
-    pub fn press(&mut self, key: Key) -> Option<Wish> {
+    pub fn press(&mut self, key: Key) -> Option<Request> {
         if key == Key::End {
             let calling = matches!(self.open, Open::Calling { .. });
             self.open = Open::Idle;
-            return calling.then_some(Wish::HangUp);
+            return calling.then_some(Request::HangUp);
         }
         match std::mem::replace(&mut self.open, Open::Idle) {
             Open::Calling { digits } => self.press_in_call(key, digits),
             Open::Dialling { digits } => self.press_while_dialling(key, digits),
-            Open::Editor(editor) => self.press_in_editor(key, editor),
+            Open::Editor { path, editor } => self.press_in_editor(key, path, editor),
             Open::Idle => {
                 self.press_on_idle(key);
                 None
             }
-            Open::Page { page, cursor } => {
-                self.press_on_page(key, page, cursor);
+            Open::Page(path) => {
+                self.press_on_page(key, path);
                 None
             }
-            Open::Ringer { on } => self.press_in_ringer(key, on),
+            Open::Ringer { path, on } => self.press_in_ringer(key, path, on),
         }
     }
 
@@ -190,27 +204,27 @@ impl Handset {
                     digits: digit.to_string(),
                 };
             }
-            Key::Menu | Key::SoftRight => self.open_page(Page::Main, 0),
+            Key::Menu | Key::SoftRight => self.open_root(),
             _ => {}
         }
     }
 
-    fn press_in_call(&mut self, key: Key, digits: String) -> Option<Wish> {
+    fn press_in_call(&mut self, key: Key, digits: String) -> Option<Request> {
         if matches!(key, Key::Back | Key::SoftRight) {
-            return Some(Wish::HangUp);
+            return Some(Request::HangUp);
         }
         self.open = Open::Calling { digits };
         None
     }
 
-    fn press_while_dialling(&mut self, key: Key, mut digits: String) -> Option<Wish> {
+    fn press_while_dialling(&mut self, key: Key, mut digits: String) -> Option<Request> {
         match key {
             Key::Back | Key::SoftLeft => return None,
             Key::Ok | Key::SoftRight | Key::Talk => {
                 self.open = Open::Calling {
                     digits: digits.clone(),
                 };
-                return Some(Wish::Dial(digits));
+                return Some(Request::Dial(digits));
             }
             Key::Clear => drop(digits.pop()),
             Key::Digit(digit) if digits.len() < self.model.limits.number => digits.push(digit),
@@ -222,54 +236,71 @@ impl Handset {
         None
     }
 
-    fn press_on_page(&mut self, key: Key, page: Page, cursor: usize) {
-        let entries = page.entries();
-        let count = entries.len();
+    fn press_on_page(&mut self, key: Key, mut path: Path) {
+        let model = Arc::clone(&self.model);
         match key {
-            Key::Back | Key::SoftLeft => self.leave(page),
-            Key::Down => self.open_page(page, (cursor + 1) % count),
-            Key::Menu => self.open_page(Page::Main, 0),
-            Key::Ok | Key::Right | Key::SoftRight => match entries.get(cursor) {
-                Some(Entry::Editor(service)) => self.open_editor(*service),
-                Some(Entry::Page(below)) => self.open_page(*below, 0),
-                Some(Entry::Ringer) => {
-                    self.open = Open::Ringer {
-                        on: self.ringer_dnd,
-                    }
-                }
-                None => self.open_page(page, 0),
-            },
-            Key::Up => self.open_page(page, (cursor + count - 1) % count),
-            _ => self.open_page(page, cursor),
+            Key::Back | Key::SoftLeft => {
+                self.open = path.leave().map_or(Open::Idle, Open::Page);
+                return;
+            }
+            Key::Down => path.move_cursor(&model.menu, true),
+            Key::Menu => return self.open_root(),
+            Key::Ok | Key::Right | Key::SoftRight => return self.choose(&model.menu, path),
+            Key::Up => path.move_cursor(&model.menu, false),
+            _ => {}
         }
+        self.open = Open::Page(path);
     }
 
-    fn press_in_ringer(&mut self, key: Key, on: bool) -> Option<Wish> {
+    /// Does what the entry under the cursor does.
+    fn choose(&mut self, menu: &Menu, path: Path) {
+        self.open = match path.entry(menu).map(|entry| &entry.effect) {
+            Some(Effect::Edit(service)) => match menu.form(*service) {
+                Some(form) => {
+                    let stays = self.defects.has(Defect::OpenMenuIgnoresServer);
+                    let draft = stays.then(|| Draft::of(self.services().known(*service)));
+                    let editor = Editor::new(form, draft);
+                    Open::Editor { path, editor }
+                }
+                None => Open::Page(path),
+            },
+            Some(Effect::Open(id)) => match menu.position(id) {
+                Some(page) => Open::Page(path.enter(page)),
+                None => Open::Page(path),
+            },
+            Some(Effect::ToggleRinger) => Open::Ringer {
+                path,
+                on: self.ringer_dnd,
+            },
+            None => Open::Page(path),
+        };
+    }
+
+    fn press_in_ringer(&mut self, key: Key, path: Path, on: bool) -> Option<Request> {
         match key {
-            Key::Back | Key::SoftLeft => self.open_page(Page::AudioSettings, 0),
-            Key::Left | Key::Right => self.open = Open::Ringer { on: !on },
-            Key::Menu => self.open_page(Page::Main, 0),
+            Key::Back | Key::SoftLeft => self.open = Open::Page(path),
+            Key::Left | Key::Right => self.open = Open::Ringer { path, on: !on },
+            Key::Menu => self.open_root(),
             Key::Ok | Key::SoftRight => {
                 self.ringer_dnd = on;
-                self.open = Open::Ringer { on };
-                return self.ringer_wish();
+                self.open = Open::Ringer { path, on };
+                return self.ringer_request();
             }
-            _ => self.open = Open::Ringer { on },
+            _ => self.open = Open::Ringer { path, on },
         }
         None
     }
 
-    fn press_in_editor(&mut self, key: Key, mut editor: Editor) -> Option<Wish> {
+    fn press_in_editor(&mut self, key: Key, path: Path, mut editor: Editor) -> Option<Request> {
         let service = editor.service;
         let known = self.services().known(service).cloned();
         let known = known.as_ref();
         let limits = &self.model.limits;
-        let mut wish = None;
+        let mut request = None;
         editor.note = None;
         match key {
             Key::Back | Key::SoftLeft => {
-                let page = Page::of(service);
-                self.open_page(page, page.position(Entry::Editor(service)));
+                self.open = Open::Page(path);
                 return None;
             }
             Key::Clear => editor.delete(known),
@@ -277,59 +308,47 @@ impl Handset {
             Key::Down => editor.move_cursor(true),
             Key::Left | Key::Right => editor.toggle(known),
             Key::Menu => {
-                self.open_page(Page::Main, 0);
+                self.open_root();
                 return None;
             }
             Key::Ok | Key::SoftRight => {
                 let setting = editor.save(known, limits);
-                wish = setting.and_then(|setting| self.change(service, setting));
+                request = setting.and_then(|setting| self.change(service, setting));
             }
             Key::Up => editor.move_cursor(false),
             Key::End | Key::Talk => {}
         }
-        self.open = Open::Editor(editor);
-        wish
+        self.open = Open::Editor { path, editor };
+        request
     }
 
     /// Where the services are the handset's own they change at once; else it is for the server to say.
-    fn change(&mut self, service: Service, setting: Setting) -> Option<Wish> {
+    fn change(&mut self, service: Service, setting: Setting) -> Option<Request> {
         if self.synchronised {
             self.waiting.insert(service);
-            return Some(Wish::Change { service, setting });
+            return Some(Request::Change { service, setting });
         }
         self.local.take(service, &setting);
         self.remember_indicator(service);
         None
     }
 
-    fn ringer_wish(&self) -> Option<Wish> {
+    fn ringer_request(&self) -> Option<Request> {
         let sends = self.synchronised && self.defects.has(Defect::SendsRingerToServer);
-        sends.then_some(Wish::Change {
+        sends.then_some(Request::Change {
             service: Service::DoNotDisturb,
             setting: Setting {
                 active: self.ringer_dnd,
-                number: None,
-                rings: None,
-                agent: None,
+                ..Setting::default()
             },
         })
     }
 
-    fn open_page(&mut self, page: Page, cursor: usize) {
-        self.open = Open::Page { page, cursor };
-    }
-
-    fn open_editor(&mut self, service: Service) {
-        let stays = self.defects.has(Defect::OpenMenuIgnoresServer);
-        let draft = stays.then(|| Draft::of(self.services().known(service)));
-        self.open = Open::Editor(Editor::new(service, draft));
-    }
-
-    fn leave(&mut self, page: Page) {
-        match page.parent() {
-            Some(parent) => self.open_page(parent, parent.position(Entry::Page(page))),
-            None => self.open = Open::Idle,
-        }
+    fn open_root(&mut self) {
+        let menu = &self.model.menu;
+        // A model that was read has its root.
+        let root = menu.position(&menu.root).unwrap_or_default();
+        self.open = Open::Page(Path::new(root));
     }
 
     const fn services(&self) -> &Services {
@@ -341,94 +360,15 @@ impl Handset {
     }
 
     fn texts(&self) -> &Texts {
-        &self.model.display
-    }
-
-    /// What the display shows now.
-    #[must_use]
-    pub fn screen(&self) -> Screen {
-        let texts = self.texts();
-        match &self.open {
-            Open::Calling { digits } => {
-                self.menu_screen(&texts.calling, digits, ["", &texts.end_key])
-            }
-            Open::Dialling { digits } => {
-                self.menu_screen(&texts.dial, digits, [&texts.back_key, &texts.dial])
-            }
-            Open::Editor(editor) => {
-                let service = editor.service;
-                let known = self.services().known(service);
-                Screen {
-                    view: View::Menu,
-                    title: texts.service(service).title.clone(),
-                    lines: editor.lines(known, texts, self.waiting.contains(&service)),
-                    cursor: Some(editor.cursor()),
-                    softkeys: [texts.back_key.clone(), texts.save_key.clone()],
-                }
-            }
-            Open::Idle => Screen {
-                view: View::Idle,
-                title: String::new(),
-                lines: self.idle_lines(),
-                cursor: None,
-                softkeys: [String::new(), texts.menu_key.clone()],
-            },
-            Open::Page { page, cursor } => {
-                let label = |entry: &Entry| entry.label(texts).to_owned();
-                Screen {
-                    view: View::Menu,
-                    title: page.title(texts).to_owned(),
-                    lines: page.entries().iter().map(label).collect(),
-                    cursor: Some(*cursor),
-                    softkeys: [texts.back_key.clone(), texts.select_key.clone()],
-                }
-            }
-            Open::Ringer { on } => Screen {
-                view: View::Menu,
-                title: texts.ringer_dnd.clone(),
-                lines: vec![filled(
-                    &texts.status,
-                    if *on { &texts.on } else { &texts.off },
-                )],
-                cursor: Some(0),
-                softkeys: [texts.back_key.clone(), texts.save_key.clone()],
-            },
-        }
-    }
-
-    fn menu_screen(&self, title: &str, line: &str, softkeys: [&str; 2]) -> Screen {
-        Screen {
-            view: View::Menu,
-            title: title.to_owned(),
-            lines: vec![line.to_owned()],
-            cursor: None,
-            softkeys: softkeys.map(str::to_owned),
-        }
-    }
-
-    fn idle_lines(&self) -> Vec<String> {
-        let texts = self.texts();
-        let mut lines = vec![self.name.clone()];
-        if !self.defects.has(Defect::ShowsNoIndicators) {
-            lines.extend(
-                Service::CALL
-                    .iter()
-                    .filter_map(|service| self.indicators.get(service).cloned()),
-            );
-        }
-        if self.ringer_dnd {
-            lines.push(if self.defects.has(Defect::ShowsRingerAsService) {
-                texts.service(Service::DoNotDisturb).idle.clone()
-            } else {
-                texts.ringer_dnd_idle.clone()
-            });
-        }
-        lines
+        self.model.texts()
     }
 
     fn remember_indicator(&mut self, service: Service) {
         let known = self.services().known(service).filter(|known| known.active);
-        let text = known.map(|known| filled(&self.texts().service(service).idle, &known.number));
+        let text = self.model.menu.idle_text(Shown::Service(service));
+        let text = known
+            .zip(text)
+            .map(|(known, text)| filled(self.texts().text(text), &known.number));
         match text {
             Some(text) => drop(self.indicators.insert(service, text)),
             None if self.defects.has(Defect::KeepsIndicators) => {}

@@ -4,7 +4,7 @@
 //! server leaves out keeps its value, and so does the number of a forwarding that is off: servers write nothing, a blank
 //! or `0` there. A ring count that no server could mean is not taken.
 
-use sip::feature_event::{Service, Setting};
+use sip::service::{Service, Setting};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -27,14 +27,11 @@ pub struct Known {
 pub struct Services(BTreeMap<Service, Known>);
 
 impl Services {
-    /// All four, off.
+    /// These services, off.
     #[must_use]
-    pub fn off() -> Self {
-        Self(
-            Service::CALL
-                .map(|service| (service, Known::default()))
-                .into(),
-        )
+    pub fn off(services: &[Service]) -> Self {
+        let off = services.iter().map(|service| (*service, Known::default()));
+        Self(off.collect())
     }
 
     /// What is known about this service.
@@ -84,7 +81,9 @@ mod tests {
     #[test]
     fn nothing_is_known_before_the_server_speaks() {
         assert_eq!(Services::default().known(Service::DoNotDisturb), None);
-        let known = Services::off().known(Service::DoNotDisturb).cloned();
+        let known = Services::off(&[Service::DoNotDisturb])
+            .known(Service::DoNotDisturb)
+            .cloned();
         assert_eq!(known, Some(Known::default()));
     }
 

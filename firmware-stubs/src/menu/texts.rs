@@ -1,73 +1,111 @@
-//! The texts of a handset's display, from the model file.
+//! The texts of a handset's display, by language, from the model file.
 //!
-//! `{value}` stands for what the display fills in. They are inferred from the manufacturer's wording on other handsets:
-//! no description of these displays with synchronised services is public.
+//! A text has a key. Some keys are words of the interpreter itself ([`Word`]), the others are named by the menu tree.
+//! `{value}` stands for what the display fills in.
 
 use serde::Deserialize;
-use sip::feature_event::Service;
+use std::collections::BTreeMap;
 
-/// Every text that a display can show.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-#[expect(missing_docs, reason = "each field is named after what it says")]
-pub struct Texts {
-    pub on: String,
-    pub off: String,
-    /// In place of on and off while the server has not said which.
-    pub unknown: String,
-    pub status: String,
-    pub number: String,
-    pub rings: String,
-    /// Below an editor while a change is outstanding.
-    pub wait: String,
-    /// Below an editor whose change will not be.
-    pub refused: String,
-    /// Below an editor that cannot be saved as it is.
-    pub incomplete: String,
-    pub main_menu: String,
-    pub select_services: String,
-    pub call_divert: String,
-    pub settings: String,
-    pub audio_settings: String,
-    /// The ringer's own Do Not Disturb: it stays in the handset.
-    pub ringer_dnd: String,
-    pub ringer_dnd_idle: String,
-    pub dial: String,
-    pub calling: String,
-    pub menu_key: String,
-    pub back_key: String,
-    pub select_key: String,
-    pub save_key: String,
-    pub end_key: String,
-    do_not_disturb: ServiceTexts,
-    call_forwarding_always: ServiceTexts,
-    call_forwarding_busy: ServiceTexts,
-    call_forwarding_no_answer: ServiceTexts,
-}
+/// Makes the list of the interpreter's own words out of one row for each.
+macro_rules! words {
+    ($($(#[doc = $doc:literal])* $word:ident = $key:literal;)+) => {
+        /// A text that every display needs, whatever its menu tree.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Word {
+            $($(#[doc = $doc])* $word,)+
+        }
 
-/// The texts of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ServiceTexts {
-    /// Its entry in the menu and the headline of its editor.
-    pub title: String,
-    /// Its line on the idle screen while it is active.
-    pub idle: String,
-}
+        impl Word {
+            /// Every word.
+            pub const ALL: &[Self] = &[$(Self::$word),+];
 
-impl Texts {
-    /// The texts of this service.
-    #[must_use]
-    pub const fn service(&self, service: Service) -> &ServiceTexts {
-        match service {
-            Service::DoNotDisturb => &self.do_not_disturb,
-            Service::CallForwardingAlways => &self.call_forwarding_always,
-            Service::CallForwardingBusy => &self.call_forwarding_busy,
-            // This menu has no page for the others.
-            Service::CallForwardingNoAnswer | Service::AgentState | Service::HotelingGuest => {
-                &self.call_forwarding_no_answer
+            /// The key of its text.
+            #[must_use]
+            pub const fn key(self) -> &'static str {
+                match self {
+                    $(Self::$word => $key,)+
+                }
             }
         }
+    };
+}
+
+words! {
+    /// The label of the key that closes.
+    BackKey = "back-key";
+    /// The headline of a call.
+    Calling = "calling";
+    /// The headline while digits are typed, and the label of the key that calls.
+    Dial = "dial";
+    /// The label of the key that ends a call.
+    EndKey = "end-key";
+    /// Below an editor that cannot be saved as it is.
+    Incomplete = "incomplete";
+    /// The label of the key that opens the menu.
+    MenuKey = "menu-key";
+    /// The line of a number, with `{value}`.
+    Number = "number";
+    /// The value of a service that is off.
+    Off = "off";
+    /// The value of a service that is on.
+    On = "on";
+    /// Below an editor whose change will not be made.
+    Refused = "refused";
+    /// The line of a number of rings, with `{value}`.
+    Rings = "rings";
+    /// The label of the key that saves.
+    SaveKey = "save-key";
+    /// The label of the key that chooses.
+    SelectKey = "select-key";
+    /// The line of on and off, with `{value}`.
+    Status = "status";
+    /// In place of on and off while the server has not said which.
+    Unknown = "unknown";
+    /// Below an editor while a change is outstanding.
+    Wait = "wait";
+}
+
+impl Word {
+    /// Whether its text needs a place for a value.
+    #[must_use]
+    pub const fn has_value(self) -> bool {
+        matches!(self, Self::Number | Self::Rings | Self::Status)
+    }
+}
+
+/// The texts of one language, by key.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Texts(BTreeMap<String, String>);
+
+impl Texts {
+    /// No texts at all.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// The text with this key; a model that was read has each one that it names.
+    #[must_use]
+    pub fn text(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    /// The text of this word.
+    #[must_use]
+    pub fn word(&self, word: Word) -> &str {
+        self.text(word.key())
+    }
+
+    /// The keys of all texts.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Whether there is a text with this key.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
     }
 }
 

@@ -1,19 +1,20 @@
-//! One account: its registration, its subscription, its call, and the order in which they come and go.
+//! One account: its registration, its subscriptions, its call, and the order in which they come and go.
 //!
 //! | state | input | next |
 //! |---|---|---|
 //! | Staying | `configure` with other settings | Staying, or Leaving with the new settings kept for later |
-//! | Staying | `leave` | Leaving: the subscription is ended first |
-//! | Leaving | the subscription is over, or two seconds | Leaving: the binding is removed |
+//! | Staying | `leave` | Leaving: the subscriptions are ended first |
+//! | Leaving | the subscriptions are over, or two seconds | Leaving: the binding is removed |
 //! | Leaving | the binding is gone | gone, or begun anew with the settings that were kept |
 //!
-//! A subscription begins after the first 2xx to REGISTER and does not outlive the binding.
+//! Subscriptions begin after the first 2xx to REGISTER and do not outlive the binding.
 
 use super::call::Call;
 use super::registration::{Registration, RegistrationEvent};
 use super::request::Shared;
-use super::subscription::{FeatureSync, Reaction};
-use super::{UaIndication, change::Wish};
+use super::subscription::Reaction;
+use super::subscriptions::Subscriptions;
+use super::{UaIndication, change::Change};
 use crate::accounts::AccountSettings;
 use crate::defect::Defect;
 use sip::endpoint::{Failure, TransactionId};
@@ -23,15 +24,15 @@ use sip::node::Flow;
 use sip::time::Instant;
 use std::time::Duration;
 
-/// How long the end of the subscription is waited for before the binding goes.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the end of the subscriptions is waited for before the binding goes.
+const UNSUBSCRIBE_TIME: Duration = Duration::from_secs(2);
 /// How long a change waits under `sends-change-late`.
 const LATE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 enum Stage {
     Staying,
-    /// The subscription is being ended.
+    /// The subscriptions are being ended.
     Unsubscribing {
         until: Instant,
     },
@@ -49,7 +50,7 @@ pub(super) struct Account {
     next: Option<Box<(AccountSettings, AccountSettings)>>,
     stage: Stage,
     registration: Registration,
-    sync: FeatureSync,
+    subscriptions: Subscriptions,
     call: Option<Call>,
     /// Digits that were dialled while the call before was being ended.
     dialled: Option<String>,
@@ -67,7 +68,7 @@ impl Account {
     ) -> Self {
         let mut account = Self {
             registration: Registration::new(shared, &settings),
-            sync: FeatureSync::new(shared, &settings, identity),
+            subscriptions: Subscriptions::new(shared, &settings, &identity),
             settings,
             next: None,
             stage: Stage::Staying,
@@ -78,7 +79,7 @@ impl Account {
         let event = account.registration.start(now, shared, &account.settings);
         account.on_registration(now, shared, event);
         if shared.has(Defect::SubscribesBeforeRegistered) {
-            account.sync.begin(now, shared, &account.settings);
+            account.subscriptions.begin(now, shared, &account.settings);
         }
         account
     }
@@ -100,7 +101,7 @@ impl Account {
         settings: AccountSettings,
         identity: AccountSettings,
     ) {
-        if !matches!(self.stage, Stage::Staying) || !is_same_line(&self.settings, &settings) {
+        if !matches!(self.stage, Stage::Staying) || !is_same_account(&self.settings, &settings) {
             self.next = Some(Box::new((settings, identity)));
             self.leave(now, shared);
             return;
@@ -112,25 +113,26 @@ impl Account {
             return;
         }
         if wanted {
-            self.sync.enable();
+            self.subscriptions.enable();
             if self.registration.is_bound() {
-                self.sync.begin(now, shared, &self.settings);
+                self.subscriptions.begin(now, shared, &self.settings);
             }
         } else if !shared.has(Defect::KeepsSubscriptionWithSwitchOff) {
-            self.sync.disable(now, shared, &self.settings);
+            self.subscriptions
+                .disable_unwanted(now, shared, &self.settings);
         }
     }
 
-    /// Takes its leave: first the subscription, then the binding.
+    /// Leaves: first the subscriptions end, then the binding.
     pub(super) fn leave(&mut self, now: Instant, shared: &mut Shared) {
         if !matches!(self.stage, Stage::Staying) {
             return;
         }
         self.hang_up(now, shared);
         self.stage = Stage::Unsubscribing {
-            until: now + FAREWELL,
+            until: now + UNSUBSCRIBE_TIME,
         };
-        self.sync.disable(now, shared, &self.settings);
+        self.subscriptions.disable(now, shared, &self.settings);
         self.go_on_leaving(now, shared);
     }
 
@@ -142,7 +144,7 @@ impl Account {
 
     fn go_on_leaving(&mut self, now: Instant, shared: &mut Shared) {
         if let Stage::Unsubscribing { until } = self.stage
-            && (until <= now || self.sync.is_over())
+            && (until <= now || self.subscriptions.is_over())
         {
             self.stage = Stage::Deregistering;
             let event = self.registration.remove(now, shared, &self.settings);
@@ -163,12 +165,12 @@ impl Account {
                 if event == RegistrationEvent::Registered {
                     shared.indicate(UaIndication::Registered { handset });
                 }
-                if self.settings.feature_key_sync && matches!(self.stage, Stage::Staying) {
-                    self.sync.begin(now, shared, &self.settings);
+                if matches!(self.stage, Stage::Staying) {
+                    self.subscriptions.begin(now, shared, &self.settings);
                 }
             }
             Some(RegistrationEvent::Lost) => {
-                self.sync.abandon(shared, &self.settings);
+                self.subscriptions.abandon(shared, &self.settings);
                 shared.indicate(UaIndication::Unregistered { handset });
             }
             Some(RegistrationEvent::Removed) => {
@@ -198,9 +200,9 @@ impl Account {
                 .registration
                 .handle_response(now, shared, &self.settings, response);
             self.on_registration(now, shared, event);
-        } else if self.sync.owns(transaction) {
-            self.sync
-                .handle_response(now, shared, &self.settings, response);
+        } else if self.subscriptions.owns(transaction) {
+            self.subscriptions
+                .handle_response(now, shared, &self.settings, transaction, response);
             self.after_subscription(now, shared);
         } else if let Some(call) = &mut self.call
             && call.owns(transaction, Some(response))
@@ -222,9 +224,9 @@ impl Account {
                 .registration
                 .handle_failure(now, shared, &self.settings);
             self.on_registration(now, shared, event);
-        } else if self.sync.owns(transaction) {
-            self.sync
-                .handle_failure(now, shared, &self.settings, failure);
+        } else if self.subscriptions.owns(transaction) {
+            self.subscriptions
+                .handle_failure(now, shared, &self.settings, transaction, failure);
             self.after_subscription(now, shared);
         } else if let Some(call) = &self.call
             && call.owns(transaction, None)
@@ -245,7 +247,7 @@ impl Account {
     }
 
     fn after_subscription(&mut self, now: Instant, shared: &mut Shared) {
-        if self.sync.take_surrender() {
+        if self.subscriptions.take_surrender() {
             let event = self.registration.remove(now, shared, &self.settings);
             self.on_registration(now, shared, event);
         }
@@ -258,18 +260,18 @@ impl Account {
         shared: &Shared,
         request: &Message,
     ) -> Reaction {
-        self.sync.handle_notify(now, shared, request)
+        self.subscriptions.handle_notify(now, shared, request)
     }
 
     /// Takes what a NOTIFY has brought, now that it is answered.
     pub(super) fn after_notify(&mut self, now: Instant, shared: &mut Shared) {
-        self.sync.settle(now, shared, &self.settings);
+        self.subscriptions.settle(now, shared, &self.settings);
         self.after_subscription(now, shared);
     }
 
     /// Applies a NOTIFY that belongs to no subscription, as `accepts-unknown-dialogs` does.
     pub(super) fn apply_foreign(&mut self, now: Instant, shared: &mut Shared, request: &Message) {
-        self.sync
+        self.subscriptions
             .apply_foreign(now, shared, &self.settings, request);
     }
 
@@ -278,7 +280,8 @@ impl Account {
             .registration
             .handle_timeout(now, shared, &self.settings);
         self.on_registration(now, shared, event);
-        self.sync.handle_timeout(now, shared, &self.settings);
+        self.subscriptions
+            .handle_timeout(now, shared, &self.settings);
         self.after_subscription(now, shared);
         if let Some(call) = &mut self.call {
             let ended = call.handle_timeout(now, shared, &self.settings);
@@ -295,7 +298,7 @@ impl Account {
         let call = self.call.as_ref().and_then(Call::deadline);
         let deadlines = [
             self.registration.deadline(shared),
-            self.sync.deadline(),
+            self.subscriptions.deadline(),
             leaving,
             call,
         ];
@@ -314,14 +317,15 @@ impl Account {
         } else {
             Duration::ZERO
         };
-        let wish = Wish {
+        let change = Change {
             service,
             setting,
             not_before: now + delay,
             original: true,
         };
         let bound = self.registration.is_bound();
-        self.sync.change(now, shared, &self.settings, wish, bound);
+        self.subscriptions
+            .change(now, shared, &self.settings, change, bound);
     }
 
     pub(super) fn dial(&mut self, now: Instant, shared: &mut Shared, digits: &str) {
@@ -388,11 +392,11 @@ impl Account {
 }
 
 /// Whether new settings can be taken while the account stays registered.
-fn is_same_line(old: &AccountSettings, new: &AccountSettings) -> bool {
-    let line = |settings: &AccountSettings| AccountSettings {
+fn is_same_account(old: &AccountSettings, new: &AccountSettings) -> bool {
+    let fixed = |settings: &AccountSettings| AccountSettings {
         display_name: String::new(),
         feature_key_sync: false,
         ..settings.clone()
     };
-    line(old) == line(new)
+    fixed(old) == fixed(new)
 }

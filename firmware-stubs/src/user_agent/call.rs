@@ -241,6 +241,7 @@ impl Call {
             remote: self.dialog.remote_uri.clone(),
             authorization,
             body: None,
+            package: None,
         }
     }
 }
@@ -276,6 +277,7 @@ fn invite(
         remote: uri,
         authorization,
         body: Some(("application/sdp".to_owned(), description.into())),
+        package: None,
     };
     shared.send(now, settings, Server::Proxy, &draft)
 }

@@ -14,7 +14,7 @@ use sip::message::{Message, Method};
 #[derive(Clone, Debug)]
 pub(super) struct Challenge {
     answerer: Answerer,
-    /// How often the nonce in use was used; read by `continues-nonce-count` alone.
+    /// How many times the nonce in use was used; read by `continues-nonce-count` alone.
     uses: u32,
 }
 

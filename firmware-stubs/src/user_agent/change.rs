@@ -3,7 +3,7 @@
 //! | state | input | next |
 //! |---|---|---|
 //! | empty | `ask` | queued |
-//! | queued | `ask` for the same service | queued, the newer wish in place of the older |
+//! | queued | `ask` for the same service | queued, the newer change in place of the older |
 //! | queued | `take` while nothing is outstanding | outstanding |
 //! | outstanding | a state of its service | over: the server has the last word |
 //! | outstanding | accepted | outstanding, for Timer N |
@@ -11,19 +11,20 @@
 //! | outstanding | refused, unanswered, time over | over, refused |
 //! | any | `refuse_all` | empty, all refused |
 //!
-//! It sends nothing and knows no SIP: its owner takes a wish, writes the body and tells what came of it.
+//! It sends nothing and knows no SIP: its owner takes a change, writes the body and tells what came of it.
 
 use sip::feature_event::{Service, Setting};
 use sip::time::Instant;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How long a wish lives after a NOTIFY that says nothing about its service: another one may follow.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a change is outstanding after a NOTIFY that says nothing about its service: our choice, because another one
+/// may follow.
+const SECOND_NOTIFY: Duration = Duration::from_secs(5);
 
 /// What a user asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wish {
+pub(super) struct Change {
     pub(super) service: Service,
     pub(super) setting: Setting,
     /// Not sent before.
@@ -34,56 +35,56 @@ pub(super) struct Wish {
 
 #[derive(Clone, Debug)]
 struct Outstanding {
-    wish: Wish,
+    change: Change,
     give_up_at: Option<Instant>,
 }
 
-/// The wishes of one handset.
+/// The changes of one handset.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
-    queue: VecDeque<Wish>,
+    queue: VecDeque<Change>,
     outstanding: Option<Outstanding>,
 }
 
 impl Changes {
-    /// Takes a wish in.
-    pub(super) fn ask(&mut self, wish: Wish) {
+    /// Takes a change in.
+    pub(super) fn ask(&mut self, change: Change) {
         let queued = self
             .queue
             .iter_mut()
-            .find(|queued| queued.service == wish.service);
+            .find(|queued| queued.service == change.service);
         match queued {
-            Some(queued) => *queued = wish,
-            None => self.queue.push_back(wish),
+            Some(queued) => *queued = change,
+            None => self.queue.push_back(change),
         }
     }
 
-    /// The next wish to be sent, which is outstanding from then on.
-    pub(super) fn take(&mut self, now: Instant) -> Option<Wish> {
+    /// The next change to be sent, which is outstanding from then on.
+    pub(super) fn take(&mut self, now: Instant) -> Option<Change> {
         let due = self
             .queue
             .front()
-            .is_some_and(|wish| wish.not_before <= now);
+            .is_some_and(|change| change.not_before <= now);
         if self.outstanding.is_some() || !due {
             return None;
         }
-        let wish = self.queue.pop_front()?;
+        let change = self.queue.pop_front()?;
         self.outstanding = Some(Outstanding {
-            wish: wish.clone(),
+            change: change.clone(),
             give_up_at: None,
         });
-        Some(wish)
+        Some(change)
     }
 
-    /// The wish that is outstanding.
-    pub(super) fn outstanding(&self) -> Option<&Wish> {
-        self.outstanding.as_ref().map(|open| &open.wish)
+    /// The change that is outstanding.
+    pub(super) fn outstanding(&self) -> Option<&Change> {
+        self.outstanding.as_ref().map(|open| &open.change)
     }
 
-    /// The server has told the state of a service. The wish that this answers, if it was outstanding.
-    pub(super) fn on_state(&mut self, service: Service) -> Option<Wish> {
-        let answered = |open: &mut Outstanding| open.wish.service == service;
-        self.outstanding.take_if(answered).map(|open| open.wish)
+    /// The server has told the state of a service. The change that this answers, if it was outstanding.
+    pub(super) fn on_state(&mut self, service: Service) -> Option<Change> {
+        let answered = |open: &mut Outstanding| open.change.service == service;
+        self.outstanding.take_if(answered).map(|open| open.change)
     }
 
     /// The server took the change. A NOTIFY may take so long from now.
@@ -97,36 +98,38 @@ impl Changes {
     pub(super) fn on_notify(&mut self, now: Instant) {
         let outstanding = self.outstanding.as_mut();
         if let Some(give_up_at) = outstanding.and_then(|open| open.give_up_at.as_mut()) {
-            *give_up_at = (*give_up_at).min(now + PATIENCE);
+            *give_up_at = (*give_up_at).min(now + SECOND_NOTIFY);
         }
     }
 
-    /// The change was refused or not answered. The service whose wish is over.
+    /// The change was refused or not answered. The service whose change is over.
     pub(super) fn on_failure(&mut self) -> Option<Service> {
-        self.outstanding.take().map(|open| open.wish.service)
+        self.outstanding.take().map(|open| open.change.service)
     }
 
-    /// Nothing can be asked for any more. The services whose wishes are over.
+    /// Nothing can be asked for any more. The services whose changes are over.
     pub(super) fn refuse_all(&mut self) -> Vec<Service> {
-        let open = self.outstanding.take().map(|open| open.wish);
+        let open = self.outstanding.take().map(|open| open.change);
         let queued = std::mem::take(&mut self.queue);
         open.into_iter()
             .chain(queued)
-            .map(|wish| wish.service)
+            .map(|change| change.service)
             .collect()
     }
 
-    /// Time has passed. The service whose wish is over.
+    /// Time has passed. The service whose change is over.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Service> {
         let over = |open: &mut Outstanding| open.give_up_at.is_some_and(|at| at <= now);
-        self.outstanding.take_if(over).map(|open| open.wish.service)
+        self.outstanding
+            .take_if(over)
+            .map(|open| open.change.service)
     }
 
     /// When something is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.outstanding {
             Some(open) => open.give_up_at,
-            None => self.queue.front().map(|wish| wish.not_before),
+            None => self.queue.front().map(|change| change.not_before),
         }
     }
 }
@@ -135,8 +138,8 @@ impl Changes {
 mod tests {
     use super::*;
 
-    fn wish(service: Service, active: bool) -> Wish {
-        Wish {
+    fn change(service: Service, active: bool) -> Change {
+        Change {
             service,
             setting: Setting {
                 active,
@@ -150,13 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_wish_of_a_service_replaces_the_older_and_keeps_its_place() {
+    fn the_newer_change_of_a_service_replaces_the_older_and_keeps_its_place() {
         let mut changes = Changes::default();
-        changes.ask(wish(Service::DoNotDisturb, true));
-        changes.ask(wish(Service::CallForwardingBusy, true));
-        changes.ask(wish(Service::DoNotDisturb, false));
+        changes.ask(change(Service::DoNotDisturb, true));
+        changes.ask(change(Service::CallForwardingBusy, true));
+        changes.ask(change(Service::DoNotDisturb, false));
         let first = changes.take(Instant::EPOCH).unwrap();
-        assert_eq!(first, wish(Service::DoNotDisturb, false));
+        assert_eq!(first, change(Service::DoNotDisturb, false));
         assert!(changes.take(Instant::EPOCH).is_none(), "one at a time");
         assert!(changes.on_state(Service::CallForwardingBusy).is_none());
         assert!(changes.on_state(Service::DoNotDisturb).is_some());
@@ -167,7 +170,7 @@ mod tests {
     #[test]
     fn a_notify_without_the_service_leaves_five_seconds() {
         let mut changes = Changes::default();
-        changes.ask(wish(Service::DoNotDisturb, true));
+        changes.ask(change(Service::DoNotDisturb, true));
         changes.take(Instant::EPOCH).unwrap();
         assert!(changes.deadline().is_none());
         changes.on_notify(Instant::EPOCH);
@@ -175,7 +178,7 @@ mod tests {
         changes.on_accepted(Instant::EPOCH, Duration::from_secs(32));
         changes.on_notify(Instant::EPOCH);
         let at = changes.deadline().unwrap();
-        assert_eq!(at, Instant::EPOCH + PATIENCE);
+        assert_eq!(at, Instant::EPOCH + SECOND_NOTIFY);
         assert!(changes.handle_timeout(Instant::EPOCH).is_none());
         assert_eq!(changes.handle_timeout(at), Some(Service::DoNotDisturb));
         assert!(changes.deadline().is_none());
@@ -184,9 +187,9 @@ mod tests {
     #[test]
     fn the_end_of_the_subscription_refuses_everything() {
         let mut changes = Changes::default();
-        changes.ask(wish(Service::DoNotDisturb, true));
+        changes.ask(change(Service::DoNotDisturb, true));
         changes.take(Instant::EPOCH).unwrap();
-        changes.ask(wish(Service::CallForwardingBusy, true));
+        changes.ask(change(Service::CallForwardingBusy, true));
         let refused = changes.refuse_all();
         assert_eq!(
             refused,

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | NOTIFY check-sync | 200, and the owner is told |
 //! | NOTIFY of another package, or without Event | 489 with Allow-Events |
-//! | NOTIFY as-feature-event of a subscription | as the subscription says |
-//! | NOTIFY as-feature-event of none | 481 |
+//! | NOTIFY of a package of the model, of a subscription | as the subscription says |
+//! | NOTIFY of a package of the model, of none | 481 |
 //! | OPTIONS | 200 with Allow, Accept, Allow-Events |
 //! | INVITE to an account | 180, and 487 when it is cancelled or 480 after a minute |
 //! | INVITE, OPTIONS to nobody | 404 |
@@ -21,14 +21,13 @@ use super::{UaIndication, UserAgent};
 use crate::accounts::Ipui;
 use crate::defect::Defect;
 use sip::endpoint::TransactionId;
-use sip::feature_event::PACKAGE;
 use sip::message::{Builder, Message, Method, parameter};
 use sip::time::Instant;
 use std::time::Duration;
 
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO";
-const ACCEPT: &str = "application/x-as-feature-event+xml, multipart/mixed, application/sdp";
 const CHECK_SYNC: &str = "check-sync";
+const DESCRIPTION: &str = "application/sdp";
 /// How long a handset rings.
 const RINGING: Duration = Duration::from_secs(60);
 
@@ -82,8 +81,8 @@ impl UserAgent {
             Method::Options if self.addressee(request).is_some() || is_to_host(request) => {
                 Answer::new(200, "OK")
                     .with("Allow", ALLOW)
-                    .with("Accept", ACCEPT)
-                    .with("Allow-Events", &allow_events())
+                    .with("Accept", &accept(&self.shared))
+                    .with("Allow-Events", &allow_events(&self.shared))
             }
             Method::Options => Answer::new(404, "Not Found"),
             Method::Invite => match self.on_invite(now, transaction, request) {
@@ -103,14 +102,16 @@ impl UserAgent {
         let event = request.header("Event").unwrap_or_default().to_owned();
         let package = event.split(';').next().unwrap_or_default().trim();
         let any_case = self.shared.has(Defect::ComparesEventWithoutCase);
-        let same = package == PACKAGE || (any_case && package.eq_ignore_ascii_case(PACKAGE));
+        let mut packages = self.shared.packages.iter();
+        let known = packages.any(|package| package.is_named(&event, any_case));
         let strict = self.shared.has(Defect::RefusesEventParameters);
         if package == CHECK_SYNC {
             self.respond(now, transaction, request, &Answer::new(200, "OK"));
             let reboot = parameter(&event, "reboot").is_some_and(|value| value == "true");
             self.shared.indicate(UaIndication::CheckSync { reboot });
-        } else if !same || (strict && event.contains(';')) {
-            self.respond(now, transaction, request, &bad_event());
+        } else if !known || (strict && event.contains(';')) {
+            let answer = bad_event(&self.shared);
+            self.respond(now, transaction, request, &answer);
         } else {
             self.on_state(now, transaction, request);
         }
@@ -148,7 +149,7 @@ impl UserAgent {
         }
         let event = request.header("Event").unwrap_or_default();
         let answer = if parameter(event, "id").is_some() {
-            bad_event()
+            bad_event(&self.shared)
         } else {
             gone()
         };
@@ -267,12 +268,25 @@ fn gone() -> Answer<'static> {
     Answer::new(481, "Call/Transaction Does Not Exist")
 }
 
-fn bad_event() -> Answer<'static> {
-    Answer::new(489, "Bad Event").with("Allow-Events", &allow_events())
+fn bad_event(shared: &Shared) -> Answer<'static> {
+    Answer::new(489, "Bad Event").with("Allow-Events", &allow_events(shared))
 }
 
-fn allow_events() -> String {
-    format!("{PACKAGE}, {CHECK_SYNC}")
+fn allow_events(shared: &Shared) -> String {
+    let packages = shared.packages.iter().map(|package| package.name.as_str());
+    packages.chain([CHECK_SYNC]).collect::<Vec<_>>().join(", ")
+}
+
+/// Every content type that is taken, each once.
+fn accept(shared: &Shared) -> String {
+    let accepted = shared.packages.iter().flat_map(|package| &package.accept);
+    let mut types: Vec<&str> = Vec::new();
+    for one in accepted.map(String::as_str).chain([DESCRIPTION]) {
+        if !types.contains(&one) {
+            types.push(one);
+        }
+    }
+    types.join(", ")
 }
 
 fn respond(

@@ -1,4 +1,4 @@
-//! The SIP user agent of a base: one registration and at most one subscription for each account.
+//! The SIP user agent of a base: one registration for each account, and one subscription for each package.
 //!
 //! The owner configures it after every provisioning, hands it SIP and lab time, and drains `poll_output`. It decides
 //! nothing about displays: a service that it reports is what the server said, a change that it takes is what a user
@@ -9,12 +9,15 @@ mod body;
 mod call;
 mod challenge;
 mod change;
+mod hoteling;
 mod incoming;
 mod notification;
+pub mod package;
 mod policy;
 mod registration;
 mod request;
 mod subscription;
+mod subscriptions;
 pub mod template;
 
 use crate::accounts::{AccountSettings, Ipui};

@@ -1,9 +1,9 @@
-//! What an account's subscriber decides: the values of the model, and what the defects make of them.
+//! What a subscriber of an account decides: the values of the model, and what the defects make of them.
 
+use super::package::Package;
 use super::request::Shared;
 use crate::accounts::AccountSettings;
 use crate::defect::Defect;
-use sip::feature_event::{CONTENT_TYPE, PACKAGE};
 use sip::subscription::{
     ChangeDialog, EarlyNotify, EventMatch, Lifetime, NotifyOrder, RefreshRule, SubscriberPolicy,
     Unsubscribe,
@@ -15,13 +15,18 @@ const REFUSED: Duration = Duration::from_secs(3600);
 /// The same under `resubscribes-every-minute`.
 const REFUSED_BRIEFLY: Duration = Duration::from_secs(60);
 
-/// The policy of an account; the defects that are values are read here.
-pub(super) fn of(shared: &Shared, settings: &AccountSettings) -> SubscriberPolicy {
+/// The policy of an account for this package; the defects that are values are read here.
+pub(super) fn of(
+    shared: &Shared,
+    settings: &AccountSettings,
+    package: &Package,
+) -> SubscriberPolicy {
     let has = |defect| shared.has(defect);
-    let mut policy = SubscriberPolicy::new(PACKAGE);
+    let mut policy = SubscriberPolicy::new(&package.name);
     let expires = settings.provider.subscription_timer.as_secs();
-    policy.expires = u32::try_from(expires).unwrap_or(u32::MAX);
-    policy.accept = vec![CONTENT_TYPE.to_owned(), "multipart/mixed".to_owned()];
+    let expires = u32::try_from(expires).unwrap_or(u32::MAX);
+    policy.expires = package.expires.unwrap_or(expires);
+    policy.accept.clone_from(&package.accept);
     policy.timer_n = Some(shared.endpoint.timers().give_up());
     policy.retry_floor = shared.model.timers.subscription_retry;
     policy.retry_refused = Some(REFUSED);

@@ -158,6 +158,7 @@ impl Registration {
             remote: String::new(),
             authorization,
             body: None,
+            package: None,
         };
         match shared.send(now, settings, Server::Registrar, &draft) {
             Some((transaction, _)) => {

@@ -3,6 +3,7 @@
 //! It is no machine. A part asks for a request with its values, and gets back the transaction that carries it; the
 //! account that asked is remembered, so that the answer finds its way back.
 
+use super::package::{Gate, Package};
 use super::{UaConfig, UaIndication, UaOutput};
 use crate::accounts::{AccountSettings, HostPort, Ipui};
 use crate::defect::{Defect, Defects};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     pub(super) model: Arc<Model>,
     pub(super) defects: Defects,
     pub(super) sip: SocketAddr,
+    /// The packages that an account can subscribe.
+    pub(super) packages: Vec<Arc<Package>>,
     pub(super) owners: BTreeMap<TransactionId, Ipui>,
     pub(super) outputs: VecDeque<UaOutput>,
     /// Over how long the accounts spread what they all want to do at once.
@@ -46,6 +49,8 @@ pub(super) struct Draft {
     pub(super) remote: String,
     pub(super) authorization: Option<(&'static str, String)>,
     pub(super) body: Option<(String, Bytes)>,
+    /// The package of a SUBSCRIBE.
+    pub(super) package: Option<Arc<Package>>,
 }
 
 /// Where a request of an account goes.
@@ -60,6 +65,14 @@ impl Shared {
         let timers = timers(&config.model, &config.defects);
         Self {
             endpoint: Endpoint::new(timers, config.seed),
+            packages: config
+                .model
+                .sip
+                .packages
+                .iter()
+                .filter(|package| package.gate != Gate::Off)
+                .map(|package| Arc::new(package.clone()))
+                .collect(),
             model: config.model,
             defects: config.defects,
             sip: config.sip,
@@ -127,12 +140,21 @@ impl Shared {
             Some(expires) => values.with("expires", expires),
             None => values,
         };
+        let package = draft.package.as_deref();
+        let values = match package {
+            Some(package) => values
+                .with("event", &package.name)
+                .with("accept", package.accept.join(", ")),
+            None => values,
+        };
         let body = draft.body.as_ref();
         let body = body.map(|(content_type, body)| (content_type.as_str(), body.as_ref()));
-        self.model
-            .sip
-            .templates
-            .request(draft.template, values, body)
+        self.model.sip.templates.request_with(
+            package.map(|package| &package.templates),
+            draft.template,
+            values,
+            body,
+        )
     }
 
     /// Sends a request in a client transaction of this account. Nothing is sent when the server has no address or the

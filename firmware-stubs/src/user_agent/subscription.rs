@@ -1,4 +1,4 @@
-//! The subscription of one account to its services: the subscriber of the sip crate, worked by what the base wants.
+//! One subscription of an account to one package: the subscriber of the sip crate, worked by what the base wants.
 //!
 //! | state | input | next |
 //! |---|---|---|
@@ -7,7 +7,7 @@
 //! | on | the subscriber's own states | as its table says |
 //! | on | a change | the change goes to the subscriber, one at a time |
 //! | soon, on | `disable` | off: the subscriber unsubscribes |
-//! | soon, on | `abandon` | off: without a word, the binding is gone |
+//! | soon, on | `abandon` | off: silently, the binding is gone |
 //!
 //! The subscriber decides what is sent and when. This file writes the requests and answers challenges;
 //! `states` has what the handset is told.
@@ -17,7 +17,8 @@ mod states;
 use super::UaIndication;
 use super::body::write_body;
 use super::challenge::Challenge;
-use super::change::{Changes, Wish};
+use super::change::{Change, Changes};
+use super::package::{BodyKind, Package};
 use super::policy;
 use super::request::{Draft, Server, Shared, address_of_record};
 use crate::accounts::{AccountSettings, Ipui};
@@ -30,6 +31,7 @@ use sip::message::{Message, Method};
 use sip::subscription::{NotifyAnswer, Purpose, SubscribeRequest, Subscriber, SubscriberOutput};
 use sip::time::Instant;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long `subscribes-late` waits.
@@ -55,9 +57,10 @@ enum Stage {
     On,
 }
 
-/// The feature key synchronisation of one account.
+/// One subscription of one account.
 #[derive(Clone, Debug)]
-pub(super) struct FeatureSync {
+pub(super) struct Subscription {
+    package: Arc<Package>,
     stage: Stage,
     /// The account it subscribes as.
     identity: AccountSettings,
@@ -87,18 +90,20 @@ struct Odd {
     closing: bool,
 }
 
-impl FeatureSync {
+impl Subscription {
     pub(super) fn new(
         shared: &mut Shared,
         settings: &AccountSettings,
-        identity: AccountSettings,
+        identity: &AccountSettings,
+        package: Arc<Package>,
     ) -> Self {
-        let policy = policy::of(shared, settings);
+        let policy = policy::of(shared, settings, &package);
         let seed = shared.endpoint.rng().u64(..);
         Self {
             stage: Stage::Off,
-            subscriber: Subscriber::new(policy, &address_of_record(&identity), seed),
-            identity,
+            subscriber: Subscriber::new(policy, &address_of_record(identity), seed),
+            identity: identity.clone(),
+            package,
             next_timeout: None,
             challenge: Challenge::new(shared, settings),
             open: None,
@@ -109,6 +114,19 @@ impl FeatureSync {
             recheck_at: None,
             odd: Odd::default(),
         }
+    }
+
+    pub(super) fn package(&self) -> &Package {
+        &self.package
+    }
+
+    pub(super) fn body_kind(&self) -> BodyKind {
+        self.package.body
+    }
+
+    /// Whether an account with these settings subscribes it.
+    pub(super) fn is_wanted(&self, settings: &AccountSettings) -> bool {
+        self.package.is_wanted(settings)
     }
 
     pub(super) fn owns(&self, transaction: TransactionId) -> bool {
@@ -133,7 +151,7 @@ impl FeatureSync {
         if !matches!(self.stage, Stage::Off) || again || shared.has(Defect::NeverSubscribes) {
             return;
         }
-        if !settings.feature_key_sync {
+        if !self.is_wanted(settings) {
             return;
         }
         let wait = if shared.has(Defect::SubscribesLate) {
@@ -168,7 +186,7 @@ impl FeatureSync {
         self.tell_synchronised(shared, settings, false);
     }
 
-    /// Forgets the subscription without a word.
+    /// Forgets the subscription silently.
     pub(super) fn abandon(&mut self, shared: &mut Shared, settings: &AccountSettings) {
         if matches!(self.stage, Stage::Off) {
             return;
@@ -187,15 +205,14 @@ impl FeatureSync {
         now: Instant,
         shared: &mut Shared,
         settings: &AccountSettings,
-        wish: Wish,
+        change: Change,
         bound: bool,
     ) {
         if !bound || !self.subscriber.is_active() || !matches!(self.stage, Stage::On) {
-            let (handset, service) = (settings.handset.clone(), wish.service);
-            shared.indicate(UaIndication::ChangeRefused { handset, service });
+            refuse(shared, settings, change.service);
             return;
         }
-        self.changes.ask(wish);
+        self.changes.ask(change);
         self.settle(now, shared, settings);
     }
 
@@ -357,7 +374,7 @@ impl FeatureSync {
             .min()
     }
 
-    /// A wish that waits for another request of the subscriber has no deadline of its own.
+    /// A change that waits for another request of the subscriber has no deadline of its own.
     fn changes_deadline(&self) -> Option<Instant> {
         self.changes.deadline()
     }
@@ -375,10 +392,10 @@ impl FeatureSync {
                     if !self.subscriber.is_active() {
                         return;
                     }
-                    let Some(wish) = self.changes.take(now) else {
+                    let Some(change) = self.changes.take(now) else {
                         return;
                     };
-                    let (content_type, body) = write_body(shared, settings, &wish);
+                    let (content_type, body) = write_body(shared, settings, &change);
                     self.odd.last_body = Some((content_type.clone(), body.clone()));
                     self.subscriber.change(now, &content_type, body);
                 }
@@ -429,6 +446,7 @@ impl FeatureSync {
             remote: String::new(),
             authorization,
             body: request.body.clone(),
+            package: Some(Arc::clone(&self.package)),
         };
         let identity = AccountSettings {
             provider: settings.provider.clone(),
@@ -441,8 +459,10 @@ impl FeatureSync {
         }
     }
 
+    /// Only the services of a user are what a handset is synchronised in.
     fn tell_synchronised(&mut self, shared: &mut Shared, settings: &AccountSettings, on: bool) {
-        if self.told_synchronised != on {
+        let counts = self.package.body == BodyKind::FeatureEvent;
+        if counts && self.told_synchronised != on {
             self.told_synchronised = on;
             let handset = settings.handset.clone();
             shared.indicate(UaIndication::Synchronised { handset, on });
@@ -456,7 +476,8 @@ impl FeatureSync {
     }
 }
 
-fn refuse(shared: &mut Shared, settings: &AccountSettings, service: Service) {
+/// A change will not be made.
+pub(super) fn refuse(shared: &mut Shared, settings: &AccountSettings, service: Service) {
     let handset: Ipui = settings.handset.clone();
     shared.indicate(UaIndication::ChangeRefused { handset, service });
 }

@@ -85,7 +85,8 @@ impl TemplateName {
         match self {
             Self::Ack | Self::Bye | Self::Invite => request_names!("remote"),
             Self::Description => &["address", "session", "user"],
-            Self::Register | Self::Subscribe => request_names!("expires"),
+            Self::Register => request_names!("expires"),
+            Self::Subscribe => request_names!("accept", "event", "expires"),
             Self::SetDoNotDisturb => &["device", "active"],
             // `on` is empty when the forwarding is switched off.
             Self::SetForwarding => &["device", "active", "number", "on", "rings", "type"],
@@ -282,6 +283,11 @@ impl Overrides {
         self.0.is_empty()
     }
 
+    /// The names of the templates that are replaced.
+    pub fn names(&self) -> impl Iterator<Item = TemplateName> {
+        self.0.keys().copied()
+    }
+
     /// Reads texts by the name of their template.
     ///
     /// # Errors
@@ -353,11 +359,26 @@ impl Templates {
         values: Values,
         body: Option<(&str, &[u8])>,
     ) -> Bytes {
+        self.request_with(None, name, values, body)
+    }
+
+    /// The same, with the text of `overrides` where there is one.
+    #[must_use]
+    pub fn request_with(
+        &self,
+        overrides: Option<&Overrides>,
+        name: TemplateName,
+        values: Values,
+        body: Option<(&str, &[u8])>,
+    ) -> Bytes {
         let (content_type, body) = body.unwrap_or(("", &[]));
         let values = values
             .with("length", body.len())
             .with("content_type", content_type);
-        let mut wire = self.text(name, &values).into_bytes();
+        let other = overrides.and_then(|overrides| overrides.0.get(&name));
+        let template = other.or_else(|| self.0.get(&name));
+        let text = template.map_or_else(String::new, |template| template.render(name, &values));
+        let mut wire = text.into_bytes();
         wire.extend_from_slice(b"\r\n");
         wire.extend_from_slice(body);
         wire.into()

@@ -81,14 +81,14 @@ fn a_day_passes_without_a_lapse() {
 fn on_a_bad_wire_both_sides_end_in_lockstep() {
     for seed in 0..60 {
         let mut pair = Pair::synchronised(seed);
-        (pair.loss, pair.doubled, pair.latency) = (15, 15, 5_000..400_000);
+        (pair.loss, pair.duplicated, pair.latency) = (15, 15, 5_000..400_000);
         for round in 0..6 {
             portal(&mut pair, "anna", CFA, to(&format!("3{round}")));
             pair.drive(4);
             pair.ask(ANNA, DND, if round % 2 == 0 { on() } else { off() });
             pair.drive(9);
         }
-        (pair.loss, pair.doubled) = (0, 0);
+        (pair.loss, pair.duplicated) = (0, 0);
         // Whatever was lost, the next refresh brings the whole state.
         pair.drive(2000);
         assert_eq!(

@@ -1,6 +1,6 @@
 //! A user agent and an application server, both pure, on a wire of virtual time.
 //!
-//! Each datagram takes a seeded time, and may be lost or doubled. Nothing waits: a day takes milliseconds.
+//! Each datagram takes a seeded time, and may be lost or duplicated. Nothing waits: a day takes milliseconds.
 
 use firmware_stubs::Model;
 use firmware_stubs::accounts::{AccountSettings, HostPort, Ipui, Provider, Secret};
@@ -46,7 +46,7 @@ pub(crate) struct Pair {
     /// Per cent of the datagrams.
     pub(crate) loss: u32,
     /// Per cent of the datagrams.
-    pub(crate) doubled: u32,
+    pub(crate) duplicated: u32,
     pub(crate) told: Vec<UaIndication>,
     pub(crate) trace: Vec<Crossing>,
     pub(crate) ended: bool,
@@ -86,7 +86,7 @@ impl Pair {
             now: Instant::EPOCH,
             latency: 5_000..40_000,
             loss: 0,
-            doubled: 0,
+            duplicated: 0,
             told: Vec::new(),
             trace: Vec::new(),
             ended: false,
@@ -253,7 +253,7 @@ impl Pair {
         if !reliable && self.rng.u32(..100) < self.loss {
             return;
         }
-        let copies = if !reliable && self.rng.u32(..100) < self.doubled {
+        let copies = if !reliable && self.rng.u32(..100) < self.duplicated {
             2
         } else {
             1

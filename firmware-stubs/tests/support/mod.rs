@@ -31,8 +31,13 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(file: &str) -> Self {
+        Self::of(Model::built_in("n870").expect("the model reads"), file)
+    }
+
+    /// A base of this model.
+    pub(crate) fn of(model: Model, file: &str) -> Self {
         let base = Base::new(BaseConfig {
-            model: Model::built_in("n870").expect("the model reads"),
+            model,
             mutant: None,
             mac: "7C:2F:80:E0:D6:05".to_owned(),
             sip: "127.0.0.2:5060".parse().expect("an address"),

@@ -10,9 +10,13 @@ use std::time::Duration;
 #[test]
 fn a_change_is_one_subscribe_with_body_in_the_dialog() {
     let (mut line, mut subscribed) = Line::synchronised();
-    let wish = setting(true, Some("24<24"), Some(5));
-    line.agent
-        .change_service(line.now, &ipui(ANNA), Service::CallForwardingNoAnswer, wish);
+    let asked = setting(true, Some("24<24"), Some(5));
+    line.agent.change_service(
+        line.now,
+        &ipui(ANNA),
+        Service::CallForwardingNoAnswer,
+        asked,
+    );
     line.drain();
     let change = line.expect_soon(&Method::Subscribe);
     assert_eq!(change.call_id(), subscribed.subscribe.call_id());
@@ -44,9 +48,9 @@ fn a_change_is_one_subscribe_with_body_in_the_dialog() {
 #[test]
 fn the_server_has_the_last_word_and_is_not_asked_again() {
     let (mut line, mut subscribed) = Line::synchronised();
-    let wish = setting(true, None, None);
+    let asked = setting(true, None, None);
     line.agent
-        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, wish);
+        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, asked);
     line.drain();
     let change = line.expect_soon(&Method::Subscribe);
     line.answer(&change, "200 OK", "Expires: 1800\r\n");
@@ -61,9 +65,9 @@ fn the_server_has_the_last_word_and_is_not_asked_again() {
 #[test]
 fn a_refused_change_is_reported_and_not_sent_again() {
     let (mut line, _) = Line::synchronised();
-    let wish = setting(true, None, None);
+    let asked = setting(true, None, None);
     line.agent
-        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, wish);
+        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, asked);
     line.drain();
     let change = line.expect_soon(&Method::Subscribe);
     line.answer(&change, "403 Forbidden", "");
@@ -76,12 +80,12 @@ fn a_refused_change_is_reported_and_not_sent_again() {
 }
 
 #[test]
-fn changes_go_one_after_another_and_the_last_wish_of_a_service_wins() {
+fn changes_go_one_after_another_and_the_last_change_of_a_service_wins() {
     let (mut line, mut subscribed) = Line::synchronised();
     for on in [true, false, true, false] {
-        let wish = setting(on, None, None);
+        let asked = setting(on, None, None);
         line.agent
-            .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, wish);
+            .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, asked);
         line.drain();
     }
     let first = line.expect_soon(&Method::Subscribe);
@@ -101,9 +105,9 @@ fn without_a_subscription_a_change_is_refused_at_once() {
     let mut line = Line::new();
     line.configure(&[anna()]);
     line.told.clear();
-    let wish = setting(true, None, None);
+    let asked = setting(true, None, None);
     line.agent
-        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, wish);
+        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, asked);
     line.drain();
     assert!(matches!(
         line.told.as_slice(),
@@ -114,9 +118,9 @@ fn without_a_subscription_a_change_is_refused_at_once() {
 #[test]
 fn a_challenged_change_is_repeated_with_its_body() {
     let (mut line, _) = Line::synchronised();
-    let wish = setting(true, None, None);
+    let asked = setting(true, None, None);
     line.agent
-        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, wish);
+        .change_service(line.now, &ipui(ANNA), Service::DoNotDisturb, asked);
     line.drain();
     let first = line.expect_soon(&Method::Subscribe);
     line.answer(&first, "401 Unauthorized", CHALLENGE);

@@ -46,6 +46,10 @@ impl Line {
 
     pub(crate) fn with(defects: Defects) -> Self {
         let model = Model::built_in("n870").expect("the model is built in");
+        Self::of(model, defects)
+    }
+
+    pub(crate) fn of(model: Model, defects: Defects) -> Self {
         let agent = UserAgent::new(UaConfig {
             sip: BASE.parse().expect("an address"),
             model: Arc::new(model),

@@ -4,6 +4,7 @@ mod calls;
 mod change;
 mod line;
 mod notify;
+mod packages;
 mod registration;
 mod subscription;
 

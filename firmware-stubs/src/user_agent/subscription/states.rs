@@ -3,13 +3,14 @@
 //! The defects of applying a state have their points here.
 
 use super::super::UaIndication;
-use super::super::change::Wish;
+use super::super::change::Change;
 use super::super::notification;
 use super::super::request::Shared;
-use super::{FeatureSync, refuse};
+use super::{BodyKind, Subscription, refuse};
 use crate::accounts::AccountSettings;
 use crate::defect::Defect;
-use sip::feature_event::{Event, Service, Setting};
+use crate::user_agent::hoteling;
+use sip::feature_event::{BodyError, Event, Service, Setting};
 use sip::message::Message;
 use sip::subscription::{Purpose, SubscriberIndication};
 use sip::time::Instant;
@@ -20,7 +21,7 @@ const LATE_STATE: Duration = Duration::from_secs(5);
 /// How soon the state is read again after a body that could not be read.
 const RECHECK: Duration = Duration::from_secs(30);
 
-impl FeatureSync {
+impl Subscription {
     /// Applies the body of a NOTIFY that belongs to no subscription.
     pub(in super::super) fn apply_foreign(
         &mut self,
@@ -30,7 +31,7 @@ impl FeatureSync {
         request: &Message,
     ) {
         let content_type = request.header("Content-Type").unwrap_or_default();
-        if let Ok(told) = notification::read(content_type, request.body()) {
+        if let Ok(told) = self.read(content_type, request.body()) {
             self.apply(now, shared, settings, told);
         }
     }
@@ -54,10 +55,10 @@ impl FeatureSync {
                 self.tell_synchronised(shared, settings, false);
             }
             SubscriberIndication::State { content_type, body } => {
-                match notification::read(&content_type, &body) {
+                match self.read(&content_type, &body) {
                     Ok(told) => self.apply(now, shared, settings, told),
                     Err(problem) => {
-                        shared.log(settings, &format!("state not read: {problem}"));
+                        self.log(shared, settings, &format!("state not read: {problem}"));
                         self.recheck_at.get_or_insert(now + RECHECK);
                     }
                 }
@@ -69,11 +70,15 @@ impl FeatureSync {
                 }
             }
             SubscriberIndication::Ended { reason, .. } => {
-                shared.log(settings, &format!("subscription ended: {reason:?}"));
+                self.log(shared, settings, &format!("subscription ended: {reason:?}"));
                 self.on_down(shared, settings);
             }
             SubscriberIndication::Refused { code, .. } => {
-                shared.log(settings, &format!("subscription refused with {code}"));
+                self.log(
+                    shared,
+                    settings,
+                    &format!("subscription refused with {code}"),
+                );
                 let for_good = matches!(code, 403 | 489);
                 self.odd.surrender = for_good && shared.has(Defect::StopsRegisteringAfterRefusal);
                 self.on_down(shared, settings);
@@ -95,31 +100,46 @@ impl FeatureSync {
             self.subscriber.restart(now);
             return;
         }
-        let Some(wish) = self
+        let Some(change) = self
             .changes
             .outstanding()
             .filter(|_| purpose == Purpose::Change)
         else {
             return;
         };
-        let wish = wish.clone();
+        let change = change.clone();
         self.changes
             .on_accepted(now, shared.endpoint.timers().give_up());
-        if shared.has(Defect::SendsChangeTwice) && wish.original {
-            self.changes.ask(Wish {
+        if shared.has(Defect::SendsChangeTwice) && change.original {
+            self.changes.ask(Change {
                 original: false,
-                ..wish.clone()
+                ..change.clone()
             });
         }
         if shared.has(Defect::BelievesThe2xx) {
-            self.changes.on_state(wish.service);
-            self.odd.deaf_to = Some(wish.service);
+            self.changes.on_state(change.service);
+            self.odd.deaf_to = Some(change.service);
             let state = UaIndication::State {
                 handset: settings.handset.clone(),
-                service: wish.service,
-                setting: wish.setting,
+                service: change.service,
+                setting: change.setting,
             };
             shared.indicate(state);
+        }
+    }
+
+    fn read(&self, content_type: &str, body: &[u8]) -> Result<Vec<Event>, BodyError> {
+        match self.package.body {
+            BodyKind::FeatureEvent => notification::read(content_type, body),
+            BodyKind::Hoteling => hoteling::read(body),
+        }
+    }
+
+    /// A line of the log; which package it is about is said where that is not the services of the user.
+    fn log(&self, shared: &mut Shared, settings: &AccountSettings, text: &str) {
+        match self.package.body {
+            BodyKind::FeatureEvent => shared.log(settings, text),
+            BodyKind::Hoteling => shared.log(settings, &format!("{} {text}", self.package.name)),
         }
     }
 
@@ -162,28 +182,28 @@ impl FeatureSync {
         service: Service,
         setting: Setting,
     ) {
-        let wish = self.changes.on_state(service);
+        let change = self.changes.on_state(service);
         if self.odd.deaf_to == Some(service) {
             self.odd.deaf_to = None;
             return;
         }
         let before = self.known.insert(service, setting.clone());
         let changed = before.is_some_and(|before| before != setting);
-        let contradicted = wish.filter(|wish| {
-            wish.original && wish.setting.active != setting.active
-                || wish.setting.active && wish.setting.number != setting.number
+        let contradicted = change.filter(|change| {
+            change.original && change.setting.active != setting.active
+                || change.setting.active && change.setting.number != setting.number
         });
-        if let Some(wish) = contradicted
-            && wish.original
+        if let Some(change) = contradicted
+            && change.original
             && shared.has(Defect::RepeatsContradictedChange)
         {
-            self.changes.ask(Wish {
+            self.changes.ask(Change {
                 original: false,
-                ..wish
+                ..change
             });
         }
         if changed && shared.has(Defect::EchoesNotify) {
-            self.changes.ask(Wish {
+            self.changes.ask(Change {
                 service,
                 setting: setting.clone(),
                 not_before: now,
