@@ -11,59 +11,11 @@ mod mechanism;
 pub use file::BROADSOFT;
 pub use mechanism::Mechanism;
 
+use document::{Claim, Fact};
 use serde::Deserialize;
 use sip::feature_event::Service;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// Whether a source states a fact for this product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// Borrowed, deduced or chosen.
-    Assumed,
-    /// Stated by the source.
-    Documented,
-}
-
-/// A value with where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fact<T> {
-    /// The value.
-    pub value: T,
-    /// How sure we are.
-    pub status: Status,
-    /// A key of the domain notes.
-    pub source: String,
-}
-
-/// One fact of the file, flattened, for listings and reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FactLine {
-    /// Dotted path, such as `notify.first-cseq`.
-    pub key: String,
-    /// The value as it would stand in the file.
-    pub value: String,
-    /// How sure we are.
-    pub status: Status,
-    /// A key of the domain notes.
-    pub source: String,
-}
-
-/// Why a dialect file cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {key}: {problem}")]
-pub struct DialectError {
-    /// The file as it was named to us.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The dotted key, or the table, that is wrong.
-    pub key: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
 
 /// What a NOTIFY carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -192,15 +144,15 @@ pub struct Dialect {
     /// What stands in them.
     pub body: Body,
     /// The digits that switch a service.
-    #[serde(default, deserialize_with = "feature_codes")]
+    #[serde(default)]
     pub feature_codes: BTreeMap<Service, FeatureCode>,
     /// How a call to a feature code goes.
     pub feature_code_call: FeatureCodeCall,
     /// The request to fetch the provisioning again.
     pub check_sync: CheckSync,
-    /// The file, for [`Dialect::facts`].
+    /// For [`Dialect::claims`].
     #[serde(skip)]
-    text: Arc<str>,
+    claims: Arc<[Claim]>,
 }
 
 /// `[gate]`: what switches the mechanism on at the base.
@@ -369,19 +321,4 @@ pub struct FeatureCodeCall {
 pub struct CheckSync {
     /// The Event header.
     pub event: Fact<String>,
-}
-
-fn feature_codes<'de, D>(deserializer: D) -> Result<BTreeMap<Service, FeatureCode>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-{
-    let named = BTreeMap::<String, FeatureCode>::deserialize(deserializer)?;
-    named
-        .into_iter()
-        .map(|(word, code)| {
-            Service::from_key(&word)
-                .map(|service| (service, code))
-                .ok_or_else(|| serde::de::Error::custom(format!("unknown service `{word}`")))
-        })
-        .collect()
 }

@@ -12,7 +12,6 @@
 mod file;
 mod plan;
 
-pub use file::FaultError;
 pub use plan::{FaultId, LoadedFault};
 pub(crate) use plan::{FaultPlan, Subject};
 

@@ -19,8 +19,8 @@ mod writer;
 mod xsi;
 
 pub use account::UserConfig;
-pub use dialect::{Dialect, DialectError};
-pub use fault::{Action, Fault, FaultError, FaultId, Purpose};
+pub use dialect::Dialect;
+pub use fault::{Action, Fault, FaultId, Purpose};
 pub use notify_spec::{NotifyContent, NotifyDialog, NotifySent, NotifySpec};
 pub use registrar::{Binding, ExpiresPolicy};
 pub use server::{AppServer, Lifetime, ServerConfig, SubscriptionView};
