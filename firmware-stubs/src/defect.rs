@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn the_name_in_a_file_is_the_name_that_is_printed() {
         for &defect in Defect::ALL {
-            let line: Line = toml::from_str(&format!("defect = \"{defect}\"")).unwrap();
+            let line: Line = document::from_toml(&format!("defect = \"{defect}\""), "x").unwrap();
             assert_eq!(line.defect, defect);
         }
     }

@@ -291,7 +291,7 @@ mod tests {
     }
 
     fn interceptor(text: &str) -> Interceptor {
-        Interceptor::new(toml::from_str(text).unwrap())
+        Interceptor::new(document::from_toml(text, "x").unwrap())
     }
 
     fn sent(held: Option<Held>) -> String {

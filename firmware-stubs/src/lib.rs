@@ -22,5 +22,5 @@ pub mod shell;
 pub mod user_agent;
 
 pub use base::{Base, BaseConfig};
-pub use model::{Model, ModelError};
+pub use model::Model;
 pub use mutant::Mutant;

@@ -9,6 +9,7 @@ use crate::menu::texts::Texts;
 use crate::menu::tree::Menu;
 use crate::user_agent::package::{self, Package};
 use crate::user_agent::template::Templates;
+use document::{Document, FileError};
 use serde::{Deserialize, Deserializer};
 use sip::service::Service;
 use std::collections::BTreeMap;
@@ -139,52 +140,24 @@ pub struct SipTexts {
     pub templates: Templates,
 }
 
-/// Why a text is not a model.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {problem}")]
-pub struct ModelError {
-    /// The file.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong, with the key.
-    pub problem: String,
-}
-
-impl ModelError {
-    /// The error that the TOML reader found in this text.
-    #[must_use]
-    pub fn from_toml(text: &str, file: &str, error: &toml::de::Error) -> Self {
-        let before = error.span().and_then(|span| text.get(..span.start));
-        Self {
-            file: file.to_owned(),
-            line: before.map_or(1, |before| before.matches('\n').count() + 1),
-            problem: error.message().to_owned(),
-        }
-    }
-}
-
 impl Model {
     /// Reads a model file.
     ///
     /// # Errors
     /// When the text is not TOML, a key is missing, unknown or of the wrong kind, or the menu cannot be walked.
-    pub fn from_toml(text: &str, file: &str) -> Result<Self, ModelError> {
-        let model: Self =
-            toml::from_str(text).map_err(|error| ModelError::from_toml(text, file, &error))?;
-        check(&model.menu, &model.services, &model.text).map_err(|misfit| ModelError {
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, FileError> {
+        let document = Document::from_toml(text, file)?;
+        let model: Self = document.read()?;
+        check(&model.menu, &model.services, &model.text).map_err(|misfit| FileError {
             file: file.to_owned(),
             line: last_line_with(text, &misfit.near),
-            problem: misfit.to_string(),
+            key: misfit.key,
+            problem: misfit.problem,
         })?;
-        if let Some((name, problem)) = package::problem(&model.sip.packages) {
-            return Err(ModelError {
-                file: file.to_owned(),
-                line: last_line_with(text, &format!("\"{name}\"")),
-                problem: format!("sip.package.{name}: {problem}"),
-            });
+        match package::problem(&model.sip.packages) {
+            Some((key, problem)) => Err(document.error(&key, problem)),
+            None => Ok(model),
         }
-        Ok(model)
     }
 
     /// The texts on displays in the language of this model.
@@ -218,7 +191,8 @@ impl Model {
     }
 }
 
-/// The last line that has this in it, from 1; of two that are alike the second is wrong.
+/// The last line that has this in it, from 1; of two that are alike the second is wrong. Pages and editors are named by
+/// their ids, which are no keys of the file.
 fn last_line_with(text: &str, part: &str) -> usize {
     let lines = text.lines().collect::<Vec<_>>();
     let found = lines.iter().rposition(|line| line.contains(part));
@@ -226,7 +200,7 @@ fn last_line_with(text: &str, part: &str) -> usize {
 }
 
 fn seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    Seconds::deserialize(from)?.length::<D::Error>()
+    Seconds::deserialize(from).map(|Seconds(duration)| duration)
 }
 
 fn many_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
@@ -234,26 +208,19 @@ fn many_seconds<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::
     if many.is_empty() {
         return Err(serde::de::Error::custom("at least one number of seconds"));
     }
-    many.into_iter()
-        .map(|one| one.length::<D::Error>())
-        .collect()
+    Ok(many.into_iter().map(|Seconds(one)| one).collect())
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Seconds {
-    Whole(u64),
-    Fraction(f64),
-}
+/// A length of time that is written in seconds.
+struct Seconds(Duration);
 
-impl Seconds {
-    fn length<E: serde::de::Error>(self) -> Result<Duration, E> {
-        match self {
-            Self::Whole(seconds) => Ok(Duration::from_secs(seconds)),
-            Self::Fraction(seconds) => {
-                Duration::try_from_secs_f64(seconds).map_err(|_| E::custom("not a length of time"))
-            }
-        }
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let seconds = f64::deserialize(from)?;
+        let duration = Duration::try_from_secs_f64(seconds);
+        duration
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("is not a length of time in seconds"))
     }
 }
 
@@ -268,21 +235,66 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_its_line() {
-        let text = N870.replace("default-rings", "default-rinks");
-        let error = Model::from_toml(&text, "my.toml").unwrap_err();
-        assert_eq!(error.file, "my.toml");
-        assert!(error.line > 1, "{error}");
-        assert!(error.problem.contains("default-rinks"), "{error}");
-    }
-
-    #[test]
-    fn an_unknown_placeholder_is_refused_by_name() {
-        let text = N870.replace("{branch}", "{brunch}");
-        let error = Model::from_toml(&text, "my.toml").unwrap_err();
-        assert!(
-            error.problem.contains("unknown placeholder `brunch`"),
-            "{error}"
-        );
+    fn what_is_wrong_in_the_shipped_file_is_named_at_its_line() {
+        // What is changed, into what, a text on the line that is named, and what is said.
+        for (from, to, at, complaint) in [
+            (
+                "firmware =",
+                "firmwaer =",
+                "firmwaer",
+                "firmwaer: unknown key; did you mean `firmware`?",
+            ),
+            (
+                "default-rings",
+                "default-rinks",
+                "default-rinks",
+                "limits.default-rinks: unknown key; did you mean `default-rings`?",
+            ),
+            (
+                "default-rings",
+                "# default-rings",
+                "[limits]",
+                "limits.default-rings: is missing",
+            ),
+            (
+                "default-rings = 3",
+                "default-rings = \"three\"",
+                "\"three\"",
+                "limits.default-rings: is the string \"three\" but must be a whole number from 0 to 4294967295",
+            ),
+            (
+                "t1 = ",
+                "t1 = -",
+                "t1 = -",
+                "timers.t1: is not a length of time in seconds",
+            ),
+            (
+                "t1 = ",
+                "t2 = 7\nt1 = ",
+                "t2 = 4",
+                "timers.t2: duplicate key",
+            ),
+            (
+                "subscribe = ",
+                "subscrbie = ",
+                "subscrbie",
+                "sip.templates.subscrbie: unknown key; did you mean `subscribe`?",
+            ),
+            (
+                "branch={branch}",
+                "branch={brunch}",
+                "register = ",
+                "sip.templates.register: line 2: unknown placeholder `brunch`; did you mean `branch`?",
+            ),
+        ] {
+            assert!(N870.contains(from), "{from}");
+            let text = N870.replacen(from, to, 1);
+            let line = 1 + text.lines().position(|line| line.contains(at)).unwrap();
+            let error = Model::from_toml(&text, "my.toml").unwrap_err();
+            assert_eq!(error.to_string(), format!("my.toml:{line}: {complaint}"));
+        }
+        let text = N870.replacen("[limits]", "[limits", 1);
+        let line = text.lines().position(|line| line == "[limits").unwrap();
+        assert_eq!(Model::from_toml(&text, "x").unwrap_err().line, line + 1);
     }
 }

@@ -16,8 +16,9 @@
 
 use crate::defect::{Defect, Defects};
 use crate::interceptor::InterceptorRule;
-use crate::model::{Model, ModelError};
+use crate::model::Model;
 use crate::user_agent::template::Overrides;
+use document::{Document, FileError};
 use serde::Deserialize;
 
 /// One wrong base. The base asks it two things: what it changes in the model, and which defects it has.
@@ -73,21 +74,11 @@ impl Mutant {
     /// # Errors
     /// When the text is not TOML, a key is missing, unknown or of the wrong kind, not exactly one thing is wrong, or a
     /// requirement stands there without need.
-    pub fn from_toml(text: &str, file: &str) -> Result<Self, ModelError> {
-        let read: File =
-            toml::from_str(text).map_err(|error| ModelError::from_toml(text, file, &error))?;
-        let refuse = |key: &str, problem: String| {
-            let line = text
-                .lines()
-                .position(|line| line.trim_start().starts_with(key));
-            Err(ModelError {
-                file: file.to_owned(),
-                line: line.map_or(1, |line| line + 1),
-                problem,
-            })
-        };
-        if let Some(problem) = read.requirements.problem() {
-            return refuse("must", problem);
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, FileError> {
+        let document = Document::from_toml(text, file)?;
+        let read: File = document.read()?;
+        if let Some((key, problem)) = read.requirements.problem() {
+            return Err(document.error(&format!("requirements.{key}"), problem));
         }
         let fault = match (read.defect, read.interceptor, read.template) {
             (Some(defect), None, None) => Fault::Defect(defect),
@@ -95,7 +86,7 @@ impl Mutant {
             (None, None, Some(texts)) if !texts.is_empty() => Fault::Template(texts),
             _ => {
                 let problem = "exactly one of `defect`, `interceptor` and `template` is needed";
-                return refuse("model", problem.to_owned());
+                return Err(document.error("", problem));
             }
         };
         Ok(Self {
@@ -138,18 +129,23 @@ impl Mutant {
 }
 
 impl Requirements {
-    fn problem(&self) -> Option<String> {
+    /// The first id that must not stand where it does: its key, and why.
+    fn problem(&self) -> Option<(String, String)> {
         if self.must.is_empty() {
-            return Some("`requirements.must` is empty".to_owned());
+            return Some(("must".to_owned(), "is empty".to_owned()));
         }
         for (index, permitted) in self.may.iter().enumerate() {
             let id = &permitted.id;
             let before = self.may.iter().take(index).map(|earlier| &earlier.id);
             if self.must.iter().chain(before).any(|earlier| earlier == id) {
-                return Some(format!("`{id}` stands there twice"));
+                return Some((
+                    format!("may[{index}].id"),
+                    format!("`{id}` stands there twice"),
+                ));
             }
             if permitted.reason.trim().is_empty() {
-                return Some(format!("`{id}` may break without a reason"));
+                let problem = format!("`{id}` may break without a reason");
+                return Some((format!("may[{index}].reason"), problem));
             }
         }
         None
@@ -185,15 +181,107 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_defect_is_refused_with_its_line() {
-        let text = format!("model = 'n870'\ndefect = 'bogus'\n{MUST}");
-        assert!(problem(&text).starts_with("m.toml:2: unknown variant `bogus`"));
-    }
-
-    #[test]
-    fn an_unknown_placeholder_is_refused() {
-        let text = format!("model = 'n870'\n{MUST}[template]\nregister = '{{bogus}}'\n");
-        assert!(problem(&text).contains("unknown placeholder `bogus`"));
+    fn what_is_wrong_in_a_shipped_file_is_named_at_its_line() {
+        let defect = include_str!("../mutants/echoes_every_notify.toml");
+        let interceptor = include_str!("../mutants/answers_any_event_with_200.toml");
+        let template = include_str!("../mutants/subscribes_without_expires.toml");
+        // A file, what is changed, into what, a text on the line that is named, and what is said.
+        for (file, from, to, at, complaint) in [
+            (
+                defect,
+                "model =",
+                "modle =",
+                "modle",
+                "modle: unknown key; did you mean `model`?",
+            ),
+            (defect, "model =", "# model =", "#", "model: is missing"),
+            (
+                defect,
+                "must =",
+                "most =",
+                "most",
+                "requirements.most: unknown key; did you mean `must`?",
+            ),
+            (
+                defect,
+                "must =",
+                "# must =",
+                "[requirements]",
+                "requirements.must: is missing",
+            ),
+            (
+                defect,
+                "\"echoes-notify\"",
+                "\"echos-notify\"",
+                "echos",
+                "defect: unknown word \"echos-notify\"; did you mean `echoes-notify`?",
+            ),
+            (
+                defect,
+                "must = [",
+                "must = [3, ",
+                "must",
+                "requirements.must[0]: is the number 3 but must be a string in quotes",
+            ),
+            (
+                defect,
+                "model =",
+                "defect = \"x\"\nmodel =",
+                "defect = \"echoes",
+                "defect: duplicate key",
+            ),
+            (
+                interceptor,
+                "method =",
+                "metod =",
+                "metod",
+                "interceptor.matches.metod: unknown key; did you mean `method`?",
+            ),
+            (
+                interceptor,
+                "on = \"send\"",
+                "on = \"sent\"",
+                "\"sent\"",
+                "interceptor.on: unknown word \"sent\"; did you mean `send`?",
+            ),
+            (
+                interceptor,
+                "action.rewrite.status",
+                "action.rewirte.status",
+                "rewirte",
+                "interceptor.action.rewirte: unknown key; did you mean `rewrite`?",
+            ),
+            (
+                interceptor,
+                "[200, \"OK\"]",
+                "[\"OK\", 200]",
+                "rewrite",
+                "interceptor.action.rewrite.status[0]: is the string \"OK\" but must be a whole number from 0 to 65535",
+            ),
+            (
+                template,
+                "subscribe =",
+                "subscribes =",
+                "subscribes =",
+                "template.subscribes: unknown key; did you mean `subscribe`?",
+            ),
+            (
+                template,
+                "{sent_by}",
+                "{sent_bye}",
+                "subscribe =",
+                "template.subscribe: line 2: unknown placeholder `sent_bye`; did you mean `sent_by`?",
+            ),
+        ] {
+            assert!(file.contains(from), "{from}");
+            let text = file.replacen(from, to, 1);
+            let line = 1 + text.lines().position(|line| line.contains(at)).unwrap();
+            assert_eq!(problem(&text), format!("m.toml:{line}: {complaint}"));
+        }
+        let text = defect.replacen("[requirements]", "[requirements", 1);
+        let line = text.lines().position(|line| line == "[requirements");
+        let error = Mutant::from_toml(&text, "x").unwrap_err();
+        assert_eq!(Some(error.line - 1), line);
     }
 
     #[test]

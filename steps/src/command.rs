@@ -12,9 +12,9 @@ use crate::plan::configuration::Vendors;
 use crate::plan::{Plan, PlanError, Selection};
 use crate::spelling;
 use ::server::Dialect;
-use bench::document::FileError;
 use bench::name;
 use bench::rig::{HandsetFace, Rig};
+use document::FileError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,15 +29,9 @@ const DIALECTS: &str = "rigs/dialects";
 /// Why a command did not do its work: the user has to change something.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
-    /// A rig, profile or dialect file is wrong.
+    /// A rig, profile, dialect, model or mutant file is wrong.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The server's dialect file is wrong.
-    #[error(transparent)]
-    Dialect(#[from] ::server::DialectError),
-    /// The emulated base's model or mutant file is wrong.
-    #[error(transparent)]
-    Model(#[from] firmware_stubs::ModelError),
     /// The folder of a run cannot be read.
     #[error(transparent)]
     Run(#[from] reports::index::IndexError),
@@ -204,12 +198,8 @@ fn find(name: &str, folder: &str) -> Option<PathBuf> {
 }
 
 /// The text of a file, and its name for errors.
-fn text_of(what: &'static str, path: &Path) -> Result<(String, String), UsageError> {
-    let text = fs::read_to_string(path).map_err(|source| UsageError::Unreadable {
-        what,
-        path: path.to_owned(),
-        source,
-    })?;
+fn text_of(path: &Path) -> Result<(String, String), FileError> {
+    let text = fs::read_to_string(path).map_err(|error| FileError::unreadable(path, &error))?;
     Ok((text, path.display().to_string()))
 }
 
@@ -221,7 +211,7 @@ pub fn model(name: &str) -> Result<firmware_stubs::Model, UsageError> {
     const FOLDER: &str = "firmware-stubs/models";
     match find(name, FOLDER) {
         Some(path) => {
-            let (text, file) = text_of("model", &path)?;
+            let (text, file) = text_of(&path)?;
             Ok(firmware_stubs::Model::from_toml(&text, &file)?)
         }
         None => firmware_stubs::Model::built_in(name).ok_or_else(|| {
@@ -237,7 +227,7 @@ pub fn model(name: &str) -> Result<firmware_stubs::Model, UsageError> {
 pub fn mutant(name: &str) -> Result<firmware_stubs::Mutant, UsageError> {
     const FOLDER: &str = "firmware-stubs/mutants";
     let missing = || UsageError::Words(format!("no mutant `{name}`, and no {FOLDER}/{name}.toml"));
-    let (text, file) = text_of("mutant", &find(name, FOLDER).ok_or_else(missing)?)?;
+    let (text, file) = text_of(&find(name, FOLDER).ok_or_else(missing)?)?;
     Ok(firmware_stubs::Mutant::from_toml(&text, &file)?)
 }
 
@@ -248,7 +238,7 @@ pub fn mutant(name: &str) -> Result<firmware_stubs::Mutant, UsageError> {
 pub fn dialect(name: &str) -> Result<Dialect, UsageError> {
     match find(name, DIALECTS) {
         Some(path) => {
-            let (text, file) = text_of("dialect", &path)?;
+            let (text, file) = text_of(&path)?;
             Ok(Dialect::from_toml(&text, &file)?)
         }
         None if name == "broadsoft" => Ok(Dialect::broadsoft()),

@@ -12,11 +12,11 @@ use bench::lab::names::Names;
 use bench::profile::Profile;
 use bench::rig::{BaseUnderTest, Rig};
 use bench::{Account, Bench, Setup, Sync};
+use document::Claim;
 use evidence::record::{ClaimStatus, Observation};
 use firmware_stubs::{Base, BaseConfig, Model, Mutant};
 use reports::index::CaseEntry;
 use server::Dialect;
-use server::dialect::{FactLine, Status};
 use sha2::{Digest as _, Sha256};
 use sip::node::Node;
 use std::collections::BTreeMap;
@@ -181,13 +181,13 @@ impl Opener for Benches {
 
 /// What nobody has published about a server's product: verdicts may rest on it, so the report lists it.
 fn assumptions(name: &str, dialect: &Dialect) -> Vec<Observation> {
-    let facts = dialect.facts().into_iter();
-    let assumed = facts.filter(|fact| fact.status == Status::Assumed);
-    let claim = |fact: FactLine| Observation::Claim {
-        key: format!("dialect.{name}.{}", fact.key),
-        value: fact.value,
+    let claims = dialect.claims().iter();
+    let assumed = claims.filter(|claim| claim.claim == document::ClaimStatus::Assumed);
+    let claim = |claim: &Claim| Observation::Claim {
+        key: format!("dialect.{name}.{}", claim.key),
+        value: claim.value.clone(),
         status: ClaimStatus::Assumed,
-        source: fact.source,
+        source: claim.source.clone(),
     };
     assumed.map(claim).collect()
 }

@@ -5,9 +5,8 @@
 //! two lines of a page that read the same, and a text that a language lacks or that nothing uses. Each complaint has the
 //! key, and the nearest known name where a name is unknown.
 
-use super::nearest::did_you_mean;
 use super::texts::{Texts, Word};
-use super::tree::{Effect, Field, Form, Menu, Page, Shown};
+use super::tree::{Effect, Field, Form, Menu, Page, Shown, did_you_mean};
 use sip::service::Service;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -20,7 +20,6 @@ pub(crate) mod check;
 mod display;
 mod editor;
 mod key;
-mod nearest;
 mod path;
 mod screen;
 mod services;

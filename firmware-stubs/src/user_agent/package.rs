@@ -92,7 +92,7 @@ impl Package {
 }
 
 /// What is wrong with the packages of a model: the name of one, and why.
-pub(crate) fn problem(packages: &[Package]) -> Option<(&str, String)> {
+pub(crate) fn problem(packages: &[Package]) -> Option<(String, String)> {
     packages.iter().enumerate().find_map(|(index, package)| {
         let mut before = packages.iter().take(index);
         let other = |name: &TemplateName| *name != TemplateName::Subscribe;
@@ -103,6 +103,6 @@ pub(crate) fn problem(packages: &[Package]) -> Option<(&str, String)> {
         } else {
             return None;
         };
-        Some((package.name.as_str(), problem))
+        Some((format!("sip.package[{index}]"), problem))
     })
 }

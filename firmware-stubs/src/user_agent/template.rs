@@ -9,7 +9,9 @@
 //! that crate cannot agree on a mistake.
 
 use bytes::Bytes;
-use serde::Deserialize;
+use document::did_you_mean;
+use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -25,7 +27,8 @@ macro_rules! request_names {
 }
 
 /// Which text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TemplateName {
     /// The ACK to a 2xx.
     Ack,
@@ -73,12 +76,6 @@ impl TemplateName {
         }
     }
 
-    /// The template with this key.
-    #[must_use]
-    pub fn from_key(key: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|name| name.as_str() == key)
-    }
-
     /// The placeholders that this template may use.
     #[must_use]
     pub const fn placeholders(self) -> &'static [&'static str] {
@@ -104,33 +101,22 @@ impl fmt::Display for TemplateName {
     }
 }
 
-/// What is wrong with a template.
+/// What is wrong with a template. Lines are counted from 1 inside the template.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TemplateError {
-    /// A model needs this template and has none.
-    #[error("template `{0}` is missing")]
-    Missing(TemplateName),
+enum TemplateError {
     /// An opening brace without a closing one.
-    #[error("template `{template}`, line {line}: placeholder without `}}`")]
-    Unclosed {
-        /// Which template.
-        template: TemplateName,
-        /// Counted from 1 inside the template.
-        line: usize,
-    },
+    #[error("line {line}: placeholder without `}}`")]
+    Unclosed { line: usize },
     /// No such placeholder in this template.
-    #[error("template `{template}`, line {line}: unknown placeholder `{placeholder}`")]
+    #[error(
+        "line {line}: unknown placeholder `{placeholder}`{}",
+        did_you_mean(placeholder, known)
+    )]
     UnknownPlaceholder {
-        /// Which template.
-        template: TemplateName,
-        /// Counted from 1 inside the template.
         line: usize,
-        /// What stands between the braces.
         placeholder: String,
+        known: &'static [&'static str],
     },
-    /// No such template.
-    #[error("unknown template `{0}`")]
-    UnknownTemplate(String),
 }
 
 /// The values for one text.
@@ -216,9 +202,9 @@ impl Line {
             found
                 .copied()
                 .ok_or_else(|| TemplateError::UnknownPlaceholder {
-                    template: name,
                     line: number,
                     placeholder: placeholder.to_owned(),
+                    known: name.placeholders(),
                 })
         };
         let mut line = Self {
@@ -228,10 +214,7 @@ impl Line {
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let Some((placeholder, behind)) = after.split_once('}') else {
-                return Err(TemplateError::Unclosed {
-                    template: name,
-                    line: number,
-                });
+                return Err(TemplateError::Unclosed { line: number });
             };
             if !before.is_empty() {
                 line.pieces.push(Piece::Text(before.to_owned()));
@@ -272,8 +255,7 @@ fn push_value(text: &mut String, value: &str, escape: bool) {
 }
 
 /// Some texts of a model, to stand in place of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>")]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides(BTreeMap<TemplateName, Template>);
 
 impl Overrides {
@@ -287,58 +269,63 @@ impl Overrides {
     pub fn names(&self) -> impl Iterator<Item = TemplateName> {
         self.0.keys().copied()
     }
+}
 
-    /// Reads texts by the name of their template.
-    ///
-    /// # Errors
-    /// When a template is unknown or uses a placeholder that it does not have.
-    pub fn from_texts(texts: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
-        let mut templates = BTreeMap::new();
-        for (key, text) in texts {
-            let name = TemplateName::from_key(key);
-            let name = name.ok_or_else(|| TemplateError::UnknownTemplate(key.clone()))?;
-            templates.insert(name, Template::parse(name, text)?);
-        }
-        Ok(Self(templates))
+impl<'de> Deserialize<'de> for Overrides {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(TextsByName).map(Self)
     }
 }
 
-impl TryFrom<BTreeMap<String, String>> for Overrides {
-    type Error = TemplateError;
-
-    fn try_from(texts: BTreeMap<String, String>) -> Result<Self, TemplateError> {
-        Self::from_texts(&texts)
-    }
-}
-
-impl TryFrom<BTreeMap<String, String>> for Templates {
-    type Error = TemplateError;
-
-    fn try_from(texts: BTreeMap<String, String>) -> Result<Self, TemplateError> {
-        Self::from_texts(&texts)
-    }
-}
-
-/// All texts of one model.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "BTreeMap<String, String>")]
+/// All texts of one model: the `[sip.templates]` of its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Templates(BTreeMap<TemplateName, Template>);
 
-impl Templates {
-    /// The texts of a model file's `[sip.templates]`.
-    ///
-    /// # Errors
-    /// When a template is missing or unknown, or uses a placeholder that it does not have.
-    pub fn from_texts(texts: &BTreeMap<String, String>) -> Result<Self, TemplateError> {
-        let Overrides(templates) = Overrides::from_texts(texts)?;
-        let missing = TemplateName::ALL
-            .iter()
-            .find(|name| !templates.contains_key(*name));
-        missing.map_or(Ok(Self(templates)), |name| {
-            Err(TemplateError::Missing(*name))
-        })
+impl<'de> Deserialize<'de> for Templates {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let templates = from.deserialize_map(TextsByName)?;
+        let mut all = TemplateName::ALL.iter();
+        match all.find(|name| !templates.contains_key(*name)) {
+            None => Ok(Self(templates)),
+            Some(missing) => Err(D::Error::missing_field(missing.as_str())),
+        }
+    }
+}
+
+/// Reads texts by the names of their templates, so that a wrong text is refused at its own key.
+struct TextsByName;
+
+impl<'de> Visitor<'de> for TextsByName {
+    type Value = BTreeMap<TemplateName, Template>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of texts")
     }
 
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut templates = BTreeMap::new();
+        // As text first: only a key that is read as text is named in a complaint about its value.
+        while let Some(key) = map.next_key::<String>()? {
+            let name = TemplateName::deserialize(key.into_deserializer())?;
+            templates.insert(name, map.next_value_seed(TextOf(name))?);
+        }
+        Ok(templates)
+    }
+}
+
+/// Reads the text of this template.
+struct TextOf(TemplateName);
+
+impl<'de> DeserializeSeed<'de> for TextOf {
+    type Value = Template;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Template, D::Error> {
+        let text = String::deserialize(from)?;
+        Template::parse(self.0, &text).map_err(D::Error::custom)
+    }
+}
+
+impl Templates {
     /// Replaces some texts, as a mutant does.
     pub fn replace(&mut self, overrides: &Overrides) {
         self.0.extend(overrides.0.clone());
@@ -432,42 +419,35 @@ mod tests {
     #[test]
     fn an_unknown_placeholder_is_refused_with_its_line() {
         let error = Template::parse(TemplateName::Bye, "BYE {uri}\nX: {bogus}").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "template `bye`, line 2: unknown placeholder `bogus`"
-        );
+        assert_eq!(error.to_string(), "line 2: unknown placeholder `bogus`");
         let error = Template::parse(TemplateName::Bye, "BYE {uri").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "template `bye`, line 1: placeholder without `}`"
-        );
+        assert_eq!(error.to_string(), "line 1: placeholder without `}`");
+    }
+
+    /// Every template of a model, as a file has them; all but `SUBSCRIBE` are empty.
+    fn every_template(subscribe: &str) -> String {
+        let text = |name: &TemplateName| match name {
+            TemplateName::Subscribe => format!("subscribe = \"\"\"{subscribe}\"\"\"\n"),
+            other => format!("{other} = \"\"\n"),
+        };
+        TemplateName::ALL.iter().map(text).collect()
     }
 
     #[test]
     fn a_model_needs_every_template_and_no_other() {
-        let mut texts: BTreeMap<_, _> = TemplateName::ALL
-            .iter()
-            .map(|name| (name.to_string(), String::new()))
-            .collect();
-        assert!(Templates::from_texts(&texts).is_ok());
-        texts.insert("publish".to_owned(), String::new());
-        let error = Templates::from_texts(&texts).unwrap_err();
-        assert_eq!(error, TemplateError::UnknownTemplate("publish".to_owned()));
-        texts.remove("publish");
-        texts.remove("invite");
-        let error = Templates::from_texts(&texts).unwrap_err();
-        assert_eq!(error, TemplateError::Missing(TemplateName::Invite));
+        let read = |text: &str| document::from_toml::<Templates>(text, "x");
+        let texts = every_template("");
+        assert!(read(&texts).is_ok());
+        let error = read(&format!("{texts}publish = \"\"\n")).unwrap_err();
+        assert_eq!(error.key, "publish");
+        let error = read(&texts.replace("invite", "# invite")).unwrap_err();
+        assert_eq!(error.to_string(), "x:1: invite: is missing");
     }
 
     #[test]
     fn length_and_type_follow_the_body() {
-        let mut texts: BTreeMap<_, _> = TemplateName::ALL
-            .iter()
-            .map(|name| (name.to_string(), String::new()))
-            .collect();
         let text = "{content_type?}Content-Type: {content_type}\nContent-Length: {length}";
-        texts.insert("subscribe".to_owned(), text.to_owned());
-        let templates = Templates::from_texts(&texts).unwrap();
+        let templates = document::from_toml::<Templates>(&every_template(text), "x").unwrap();
         let wire = templates.request(TemplateName::Subscribe, Values::new(), None);
         assert_eq!(&wire[..], b"Content-Length: 0\r\n\r\n");
         let body = Some(("a/b", &b"xyz"[..]));

@@ -192,8 +192,11 @@ fn packages_that_make_no_sense_are_refused() {
         "name = \"as-feature-event\"",
     );
     let error = Model::from_toml(&two, "pocket.toml").expect_err("two of a name");
-    let problem = "sip.package.as-feature-event: a second package with the same name";
-    assert_eq!(error.problem, problem);
+    let told = error.to_string();
+    assert!(
+        told.ends_with("sip.package[1]: a second package with the same name"),
+        "{told}"
+    );
     let text = POCKET.replace("expires = 3600", "templates.bye = \"x\"");
     let error = Model::from_toml(&text, "pocket.toml").expect_err("a bye");
     assert!(

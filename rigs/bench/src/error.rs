@@ -73,7 +73,7 @@ pub enum RigError {
     },
     /// A rig, profile or dialect file is wrong.
     #[error(transparent)]
-    File(#[from] crate::document::FileError),
+    File(#[from] document::FileError),
     /// The laboratory itself failed.
     #[error("{part}: {reason}")]
     Lab {

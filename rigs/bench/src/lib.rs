@@ -7,7 +7,6 @@
 
 mod bench;
 pub mod console;
-pub mod document;
 pub mod error;
 pub mod face;
 pub mod handset;

@@ -4,9 +4,8 @@
 //! and display texts go into the evidence as claims, so that the monitor judges with them; the console and web
 //! conventions are compiled here, once, for the instruments. A profile is read once and shared by all scenarios.
 
-use crate::document::{Document, FileError};
-use crate::rig::unreadable;
-use evidence::record::{ClaimStatus, KeyEffect, Observation, Service};
+use document::{Claim, ClaimStatus, Document, FileError};
+use evidence::record::{self, KeyEffect, Observation, Service};
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,20 +14,7 @@ use std::time::Duration;
 mod reader;
 mod schema;
 
-use reader::{Inherited, Reader};
-
-/// One claimed value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
-    /// The value as text; a list is joined by ` > `.
-    pub value: String,
-    /// How sure we are.
-    pub status: ClaimStatus,
-    /// Where it is written.
-    pub source: String,
-    /// The line in the profile.
-    pub line: usize,
-}
+use reader::Reader;
 
 /// What a base claims, ready for use.
 #[derive(Clone, Debug)]
@@ -254,7 +240,8 @@ impl Profile {
     /// # Errors
     /// When it cannot be read or is wrong; the error names file, line and key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| FileError::unreadable(path, &error))?;
         Self::from_toml(&text, &path.display().to_string())
     }
 
@@ -263,17 +250,8 @@ impl Profile {
     /// # Errors
     /// When the text is wrong.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, FileError> {
-        let document = Document::parse(file, text)?;
-        let mut reader = Reader::new(file, text);
-        for entry in document.root().entries() {
-            if entry.key == "name" {
-                reader.name = entry.value.as_str().map(str::to_owned);
-                continue;
-            }
-            let claim = Inherited::default();
-            reader.take(entry.key.to_owned(), entry.line, entry.value, &claim)?;
-        }
-        reader.compile()
+        let document = Document::from_toml(text, file)?.with_inherited_claims()?;
+        Reader::new(&document)?.compile(file)
     }
 
     /// The claim with this dotted key.
@@ -286,7 +264,7 @@ impl Profile {
     #[must_use]
     pub fn has_service(&self, service: &str) -> bool {
         let claim = self.claims.get(&format!("services.{service}"));
-        claim.is_some_and(|claim| claim.status != ClaimStatus::No && claim.value == "yes")
+        claim.is_some_and(|claim| claim.claim != ClaimStatus::No && claim.value == "yes")
     }
 
     /// The claims that the monitor may judge with, in the order of their keys.
@@ -305,9 +283,18 @@ impl Profile {
             .map(|(key, claim)| Observation::Claim {
                 key: key.clone(),
                 value: claim.value.clone(),
-                status: claim.status,
+                status: recorded(claim.claim),
                 source: claim.source.clone(),
             })
+    }
+}
+
+/// The word of the evidence for how sure a file is.
+const fn recorded(claim: ClaimStatus) -> record::ClaimStatus {
+    match claim {
+        ClaimStatus::Assumed => record::ClaimStatus::Assumed,
+        ClaimStatus::Documented => record::ClaimStatus::Documented,
+        ClaimStatus::No => record::ClaimStatus::No,
     }
 }
 
@@ -333,10 +320,10 @@ mod tests {
         assert!(!profile.has_service("agent-state"));
         let timer = profile.claim("sip.subscription-timer").unwrap();
         assert_eq!(timer.value, "1800");
-        assert_eq!(timer.status, ClaimStatus::Documented);
+        assert_eq!(timer.claim, ClaimStatus::Documented);
         assert_eq!(timer.source, "GIGV");
         let idle = profile.claim("display.idle.do-not-disturb").unwrap();
-        assert_eq!(idle.status, ClaimStatus::Assumed);
+        assert_eq!(idle.claim, ClaimStatus::Assumed);
         assert_eq!(
             profile.menu.path(Service::CallForwardingBusy).join("/"),
             "Select Services/Call Divert/When Busy"
@@ -359,50 +346,88 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_refused_with_the_nearest_one() {
-        let error = error("subscription-timer", "subscription-time");
-        assert!(error.starts_with("n870.toml:"), "{error}");
-        assert!(
-            error.ends_with(
-                "sip.subscription-time: unknown key; did you mean `sip.subscription-timer`?"
+    fn what_is_wrong_in_the_shipped_file_is_named_at_its_line() {
+        // What is changed, into what, a text on the line that is named, and what is said.
+        for (from, to, at, complaint) in [
+            ("name = \"n870\"\n", "", "# What", "name: is missing"),
+            (
+                "name = \"n870\"",
+                "nane = \"n870\"",
+                "nane",
+                "nane: unknown key; did you mean `name`?",
             ),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_broken_pattern_is_named() {
-        let error = error("'^Local: Do not disturb$'", "'^(Local$'");
-        assert!(
-            error.contains("display.idle.local-do-not-disturb: is not a pattern"),
-            "{error}"
-        );
+            (
+                "subscription-timer",
+                "subscription-time",
+                "subscription-time",
+                "sip.subscription-time: unknown key; did you mean `sip.subscription-timer`?",
+            ),
+            (
+                "[keys]",
+                "[kyes]",
+                "menu = \"menu\"",
+                "kyes.menu: unknown key; did you mean `keys.menu`?",
+            ),
+            (
+                "{ value = 250, source",
+                "{ value = 250, sorce",
+                "sorce",
+                "limits.handsets.sorce: unknown key; did you mean `source`?",
+            ),
+            (
+                "prompt = '^n870> $'\n",
+                "",
+                "[console]",
+                "console.prompt: is missing",
+            ),
+            (
+                "baud = 115200",
+                "baud = \"fast\"",
+                "baud",
+                "console.baud: is the string \"fast\" but must be a whole number from 0 to 4294967295",
+            ),
+            (
+                "do-not-disturb = \"yes\"",
+                "do-not-disturb = \"yess\"",
+                "yess",
+                "services.do-not-disturb: unknown word \"yess\"; did you mean `yes`?",
+            ),
+            (
+                "claim = \"no\"",
+                "claim = \"none\"",
+                "none",
+                "services.agent-state.claim: unknown word \"none\"; did you mean `no`?",
+            ),
+            (
+                "[keys]\nclaim = \"assumed\"\n",
+                "[keys]\n",
+                "menu = \"menu\"",
+                "keys.menu: has no claim: say `claim = \"assumed\"`, \"documented\" or \"no\"",
+            ),
+            (
+                "down = \"down\"",
+                "up = \"down\"",
+                "up = \"down\"",
+                "keys.up: duplicate key",
+            ),
+            (
+                "'^Local: Do not disturb$'",
+                "'^(Local$'",
+                "'^(Local$'",
+                "display.idle.local-do-not-disturb: is not a pattern: error: unclosed group",
+            ),
+        ] {
+            let text = N870.replacen(from, to, 1);
+            let line = 1 + text.lines().position(|line| line.contains(at)).unwrap();
+            assert_eq!(error(from, to), format!("n870.toml:{line}: {complaint}"));
+        }
+        let line = 1 + N870.lines().position(|line| line == "[keys]").unwrap();
+        assert!(error("[keys]", "[keys").starts_with(&format!("n870.toml:{line}: is not TOML")));
     }
 
     #[test]
     fn a_pattern_without_its_group_is_named() {
         let error = error("(?P<status>.+)", ".+");
         assert!(error.contains("display.menu.status: must have the named group `(?P<status>..)`"));
-    }
-
-    #[test]
-    fn a_value_without_a_claim_is_refused() {
-        let error = error("[keys]\nclaim = \"assumed\"\n", "[keys]\n");
-        assert!(error.contains("has no claim"), "{error}");
-    }
-
-    #[test]
-    fn a_missing_key_is_named() {
-        let error = error("prompt = '^n870> $'\n", "");
-        assert!(error.ends_with("console.prompt: is missing"), "{error}");
-    }
-
-    #[test]
-    fn a_wrong_type_is_named_with_its_value() {
-        let error = error("baud = 115200", "baud = \"fast\"");
-        assert!(
-            error.ends_with("console.baud: is the string \"fast\" but must be a number"),
-            "{error}"
-        );
     }
 }

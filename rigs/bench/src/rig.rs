@@ -5,8 +5,9 @@
 
 mod unit;
 
-use crate::document::{Document, FileError, Section};
 use crate::name;
+use document::{Document, FileError};
+use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 pub use unit::RigUnit;
@@ -42,7 +43,8 @@ pub struct Rig {
 }
 
 /// A laboratory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum LabKind {
     /// In memory, on lab time.
     Virtual,
@@ -75,7 +77,8 @@ pub enum BaseUnderTest {
 }
 
 /// How handsets are worked and read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum HandsetFace {
     /// Commands on the base's serial console.
     Console,
@@ -168,13 +171,66 @@ impl Secret {
     }
 }
 
+/// The shape of a rig file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    name: String,
+    profile: PathBuf,
+    dialects: Vec<String>,
+    #[serde(default = "every_lab")]
+    labs: Vec<LabKind>,
+    base: BaseSection,
+    handsets: HandsetSection,
+    console: Option<ConsoleSection>,
+    web: Option<WebSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct BaseSection {
+    emulated: Option<String>,
+    address: Option<String>,
+    mac: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct HandsetSection {
+    ipui: Vec<String>,
+    faces: Vec<HandsetFace>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ConsoleSection {
+    port: String,
+    username: String,
+    password: Option<String>,
+    password_env: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct WebSection {
+    url: String,
+    username: String,
+    password: Option<String>,
+    password_env: Option<String>,
+}
+
+fn every_lab() -> Vec<LabKind> {
+    vec![LabKind::Virtual, LabKind::Wire]
+}
+
 impl Rig {
     /// Reads a rig file.
     ///
     /// # Errors
     /// When it cannot be read or is wrong; the error names file, line and key.
     pub fn load(path: &Path) -> Result<Self, FileError> {
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        let text = std::fs::read_to_string(path);
+        let text = text.map_err(|error| FileError::unreadable(path, &error))?;
         Self::from_toml(&text, path)
     }
 
@@ -183,54 +239,46 @@ impl Rig {
     /// # Errors
     /// When the text is wrong.
     pub fn from_toml(text: &str, path: &Path) -> Result<Self, FileError> {
-        let name = path.display().to_string();
-        let document = Document::parse(&name, text)?;
-        let root = document.root();
-        let base = required_section(&root, "base")?;
-        let handsets = required_section(&root, "handsets")?;
+        let document = Document::from_toml(text, &path.display().to_string())?;
+        let file: File = document.read()?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let rig = Self {
-            name: plain_name(&root)?,
+            name: plain_name(&document, file.name)?,
             file: path.to_owned(),
-            profile: path
-                .parent()
-                .unwrap_or_else(|| Path::new(""))
-                .join(root.required_text("profile")?),
-            dialects: dialects(&root)?,
-            labs: labs(&root)?,
-            base: base_under_test(&base)?,
-            mac: mac(&base)?,
-            handsets: ipuis(&handsets)?,
-            faces: faces(&handsets)?,
-            console: console(&root)?,
-            web: web(&root)?,
+            profile: folder.join(file.profile),
+            dialects: dialects(&document, file.dialects)?,
+            labs: file.labs,
+            mac: mac(&document, &file.base.mac)?,
+            base: base_under_test(&document, file.base)?,
+            handsets: ipuis(&document, file.handsets.ipui)?,
+            faces: distinct(&document, "handsets.faces", file.handsets.faces)?,
+            console: file.console.map(|c| console(&document, c)).transpose()?,
+            web: file.web.map(|w| web(&document, w)).transpose()?,
             further: Vec::new(),
         };
-        base.finish()?;
-        handsets.finish()?;
-        root.finish()?;
-        rig.check_faces(&handsets)?;
-        rig.check_lines(&root)?;
+        rig.check_faces(&document)?;
+        rig.check_lines(&document)?;
         Ok(rig)
     }
 
     /// Each face needs its instrument.
-    fn check_faces(&self, handsets: &Section<'_>) -> Result<(), FileError> {
+    fn check_faces(&self, document: &Document) -> Result<(), FileError> {
         let is_missing = |face: &&HandsetFace| match face {
             HandsetFace::Console => self.console.is_none(),
             HandsetFace::Web => self.web.is_none(),
         };
         self.faces.iter().find(is_missing).map_or(Ok(()), |face| {
             let problem = format!("has \"{face}\" but the rig has no [{face}] section");
-            Err(handsets.error("faces", &problem))
+            Err(document.error("handsets.faces", problem))
         })
     }
 
     /// An emulated base brings its own console and web interface; a real one has neither.
-    fn check_lines(&self, root: &Section<'_>) -> Result<(), FileError> {
+    fn check_lines(&self, document: &Document) -> Result<(), FileError> {
         let emulated = matches!(self.base, BaseUnderTest::Emulated { .. });
         let console = self.console.as_ref().map(|console| &console.port);
         let web = self.web.as_ref().map(|web| &web.url);
-        for (section, key, place) in [("console", "port", console), ("web", "url", web)] {
+        for (key, place) in [("console.port", console), ("web.url", web)] {
             if place.is_none_or(|place| (place == "emulated") == emulated) {
                 continue;
             }
@@ -239,63 +287,24 @@ impl Rig {
             } else {
                 "is \"emulated\" but the base is a real one"
             };
-            let wrong = root.section(section)?;
-            return Err(wrong.map_or_else(
-                || root.error(section, problem),
-                |wrong| wrong.error(key, problem),
-            ));
+            return Err(document.error(key, problem));
         }
         Ok(())
     }
 }
 
-pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> FileError {
-    FileError {
-        file: path.display().to_string(),
-        line: 1,
-        key: String::new(),
-        problem: format!("cannot be read: {error}"),
-    }
-}
-
-/// The name stands in the names of evidence files.
-fn required_section<'d>(root: &Section<'d>, key: &'static str) -> Result<Section<'d>, FileError> {
-    root.section(key)?
-        .ok_or_else(|| root.error(key, "this section is missing"))
-}
-
-fn labs(root: &Section<'_>) -> Result<Vec<LabKind>, FileError> {
-    let Some(names) = root.texts("labs")? else {
-        return Ok(vec![LabKind::Virtual, LabKind::Wire]);
-    };
-    let lab = |name: &&str| match *name {
-        "virtual" => Ok(LabKind::Virtual),
-        "wire" => Ok(LabKind::Wire),
-        other => {
-            let problem = format!("\"{other}\" is no laboratory; there are virtual and wire");
-            Err(root.error("labs", &problem))
-        }
-    };
-    names.iter().map(lab).collect()
-}
-
-fn base_under_test(base: &Section<'_>) -> Result<BaseUnderTest, FileError> {
-    match (base.text("emulated")?, base.text("address")?) {
-        (Some(model), None) => Ok(BaseUnderTest::Emulated {
-            model: model.to_owned(),
-        }),
-        (None, Some(address)) => Ok(BaseUnderTest::Real {
-            address: address.to_owned(),
-        }),
-        _ => Err(base.error(
-            "emulated",
+fn base_under_test(document: &Document, base: BaseSection) -> Result<BaseUnderTest, FileError> {
+    match (base.emulated, base.address) {
+        (Some(model), None) => Ok(BaseUnderTest::Emulated { model }),
+        (None, Some(address)) => Ok(BaseUnderTest::Real { address }),
+        _ => Err(document.error(
+            "base.emulated",
             "exactly one of `emulated` (a model) and `address` (a real base) must be given",
         )),
     }
 }
 
-fn mac(base: &Section<'_>) -> Result<String, FileError> {
-    let written = base.required_text("mac")?;
+fn mac(document: &Document, written: &str) -> Result<String, FileError> {
     let digits: String = written
         .chars()
         .filter(|c| !matches!(c, ':' | '-'))
@@ -304,115 +313,91 @@ fn mac(base: &Section<'_>) -> Result<String, FileError> {
     if digits.len() == 12 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
         Ok(digits)
     } else {
-        Err(base.error("mac", "is not 12 hexadecimal digits"))
+        Err(document.error("base.mac", "is not 12 hexadecimal digits"))
     }
 }
 
-fn ipuis(handsets: &Section<'_>) -> Result<Vec<String>, FileError> {
-    let list = handsets
-        .texts("ipui")?
-        .ok_or_else(|| handsets.error("ipui", "is missing"))?;
-    let wrong = list.iter().find(|ipui| {
-        ipui.len() != 10
-            || !ipui
-                .chars()
-                .all(|c| c.is_ascii_digit() || matches!(c, 'a'..='f'))
-    });
-    if let Some(wrong) = wrong {
+fn ipuis(document: &Document, list: Vec<String>) -> Result<Vec<String>, FileError> {
+    let hexadecimal = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
+    let is_ipui = |ipui: &String| ipui.len() == 10 && ipui.chars().all(hexadecimal);
+    if let Some(wrong) = list.iter().find(|ipui| !is_ipui(ipui)) {
         let problem = format!("\"{wrong}\" is not an IPUI: 10 hexadecimal digits in lower case");
-        return Err(handsets.error("ipui", &problem));
+        return Err(document.error("handsets.ipui", problem));
     }
     if list.is_empty() {
-        return Err(handsets.error("ipui", "names no handset"));
+        return Err(document.error("handsets.ipui", "names no handset"));
     }
-    Ok(list.into_iter().map(str::to_owned).collect())
+    Ok(list)
 }
 
-fn faces(handsets: &Section<'_>) -> Result<Vec<HandsetFace>, FileError> {
-    let words = words(handsets, "faces")?;
-    let face = |word: &&str| {
-        HandsetFace::from_word(word).ok_or_else(|| {
-            let problem = format!("\"{word}\" is no handset face; there are console and web");
-            handsets.error("faces", &problem)
-        })
-    };
-    words.iter().map(face).collect()
-}
-
-fn dialects(root: &Section<'_>) -> Result<Vec<String>, FileError> {
-    let names = words(root, "dialects")?;
-    match names.iter().find(|name| !name::fits(name)) {
-        Some(odd) => Err(root.error("dialects", &format!("\"{odd}\" {}", name::RULE))),
-        None => Ok(names.into_iter().map(str::to_owned).collect()),
+fn dialects(document: &Document, names: Vec<String>) -> Result<Vec<String>, FileError> {
+    if let Some(odd) = names.iter().find(|name| !name::fits(name)) {
+        return Err(document.error("dialects", format!("\"{odd}\" {}", name::RULE)));
     }
+    distinct(document, "dialects", names)
 }
 
-fn plain_name(root: &Section<'_>) -> Result<String, FileError> {
-    let own = root.required_text("name")?;
-    if name::fits(own) {
-        Ok(own.to_owned())
+fn plain_name(document: &Document, own: String) -> Result<String, FileError> {
+    if name::fits(&own) {
+        Ok(own)
     } else {
-        Err(root.error("name", &format!("\"{own}\" {}", name::RULE)))
+        Err(document.error("name", format!("\"{own}\" {}", name::RULE)))
     }
 }
 
-/// A list of words that must be there, has at least one, and none twice.
-fn words<'d>(section: &Section<'d>, key: &'static str) -> Result<Vec<&'d str>, FileError> {
-    let list = section
-        .texts(key)?
-        .ok_or_else(|| section.error(key, "is missing"))?;
+/// A list that has at least one word, and none twice.
+fn distinct<T: PartialEq + fmt::Display>(
+    document: &Document,
+    key: &str,
+    list: Vec<T>,
+) -> Result<Vec<T>, FileError> {
     if list.is_empty() {
-        return Err(section.error(key, "names nothing"));
+        return Err(document.error(key, "names nothing"));
     }
-    let twice = list
-        .iter()
-        .enumerate()
-        .find(|(at, word)| list.iter().take(*at).any(|earlier| earlier == *word));
+    let mut each = list.iter().enumerate();
+    let twice = each.find(|(at, word)| list.iter().take(*at).any(|earlier| earlier == *word));
     match twice {
-        Some((_, word)) => Err(section.error(key, &format!("names \"{word}\" twice"))),
+        Some((_, word)) => Err(document.error(key, format!("names \"{word}\" twice"))),
         None => Ok(list),
     }
 }
 
-fn console(root: &Section<'_>) -> Result<Option<ConsolePort>, FileError> {
-    let Some(section) = root.section("console")? else {
-        return Ok(None);
-    };
-    let port = ConsolePort {
-        port: section.required_text("port")?.to_owned(),
-        account: login(&section)?,
-    };
-    section.finish()?;
-    Ok(Some(port))
-}
-
-fn web(root: &Section<'_>) -> Result<Option<WebAccess>, FileError> {
-    let Some(section) = root.section("web")? else {
-        return Ok(None);
-    };
-    let access = WebAccess {
-        url: section.required_text("url")?.to_owned(),
-        account: login(&section)?,
-    };
-    section.finish()?;
-    Ok(Some(access))
-}
-
-fn login(section: &Section<'_>) -> Result<Login, FileError> {
-    let password = match (section.text("password")?, section.text("password-env")?) {
-        (Some(text), None) => Secret::Written(text.to_owned()),
-        (None, Some(name)) => Secret::Environment(name.to_owned()),
-        _ => {
-            return Err(section.error(
-                "password",
-                "exactly one of `password` and `password-env` must be given",
-            ));
-        }
-    };
-    Ok(Login {
-        username: section.required_text("username")?.to_owned(),
-        password,
+fn console(document: &Document, section: ConsoleSection) -> Result<ConsolePort, FileError> {
+    let password = secret(document, "console", section.password, section.password_env)?;
+    Ok(ConsolePort {
+        port: section.port,
+        account: Login {
+            username: section.username,
+            password,
+        },
     })
+}
+
+fn web(document: &Document, section: WebSection) -> Result<WebAccess, FileError> {
+    let password = secret(document, "web", section.password, section.password_env)?;
+    Ok(WebAccess {
+        url: section.url,
+        account: Login {
+            username: section.username,
+            password,
+        },
+    })
+}
+
+fn secret(
+    document: &Document,
+    section: &str,
+    written: Option<String>,
+    environment: Option<String>,
+) -> Result<Secret, FileError> {
+    match (written, environment) {
+        (Some(text), None) => Ok(Secret::Written(text)),
+        (None, Some(name)) => Ok(Secret::Environment(name)),
+        _ => Err(document.error(
+            &format!("{section}.password"),
+            "exactly one of `password` and `password-env` must be given",
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -436,18 +421,68 @@ mod tests {
     }
 
     #[test]
-    fn a_typo_names_file_line_key_and_the_right_word() {
-        let text = RIG.replace("dialects =", "dialekts =");
-        assert!(
-            error(&text).contains("dialects: is missing"),
-            "{}",
-            error(&text)
-        );
-        let text = RIG.replace("[console]", "[console]\nbautrate = 3");
-        assert!(error(&text).starts_with("rigs/x.toml:"));
-        assert!(error(&text).contains("console.bautrate: unknown key"));
-        let text = RIG.replace("mac =", "make = 1\nmac =");
-        assert!(error(&text).ends_with("base.make: unknown key; did you mean `mac`?"));
+    fn what_is_wrong_in_the_shipped_file_is_named_at_its_line() {
+        // What is changed, into what, a text on the line that is named, and what is said.
+        for (from, to, at, complaint) in [
+            (
+                "dialects =",
+                "dialekts =",
+                "dialekts",
+                "dialekts: unknown key; did you mean `dialects`?",
+            ),
+            (
+                "port =",
+                "prot =",
+                "prot =",
+                "console.prot: unknown key; did you mean `port`?",
+            ),
+            (
+                "mac =",
+                "make = 1\nmac =",
+                "make",
+                "base.make: unknown key; did you mean `mac`?",
+            ),
+            ("name =", "# name =", "# An", "name: is missing"),
+            ("mac =", "# mac =", "[base]", "base.mac: is missing"),
+            (
+                "[base]",
+                "[bases]",
+                "[bases]",
+                "bases: unknown key; did you mean `base`?",
+            ),
+            (
+                "labs = [\"virtual\", \"wire\"]",
+                "labs = \"wire\"",
+                "labs",
+                "labs: is the string \"wire\" but must be a list",
+            ),
+            (
+                "\"wire\"]",
+                "\"wired\"]",
+                "labs",
+                "labs[1]: unknown word \"wired\"; did you mean `wire`?",
+            ),
+            (
+                "faces = [\"console\"",
+                "faces = [\"consol\"",
+                "faces =",
+                "handsets.faces[0]: unknown word \"consol\"; did you mean `console`?",
+            ),
+            (
+                "username =",
+                "port = \"x\"\nusername =",
+                "port = \"x\"",
+                "console.port: duplicate key",
+            ),
+        ] {
+            assert!(RIG.contains(from), "{from}");
+            let text = RIG.replacen(from, to, 1);
+            let line = 1 + text.lines().position(|line| line.contains(at)).unwrap();
+            assert_eq!(error(&text), format!("rigs/x.toml:{line}: {complaint}"));
+        }
+        let text = RIG.replace("[console]", "[console");
+        let line = 1 + text.lines().position(|line| line == "[console").unwrap();
+        assert!(error(&text).starts_with(&format!("rigs/x.toml:{line}: is not TOML")));
     }
 
     #[test]
@@ -462,11 +497,6 @@ mod tests {
                 "[\"console\", \"web\"]",
                 "[\"web\", \"web\"]",
                 "handsets.faces: names \"web\" twice",
-            ),
-            (
-                "[\"console\", \"web\"]",
-                "[\"consle\"]",
-                "handsets.faces: \"consle\" is no handset face; there are console and web",
             ),
             (
                 "[\"broadsoft\"]",

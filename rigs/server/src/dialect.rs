@@ -15,58 +15,10 @@ pub use mechanism::{
 };
 pub use package::{FeatureEventPackage, HotelingPackage, Packages};
 
+use document::{Claim, Fact};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-
-/// Whether a source states a fact for this product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Status {
-    /// Borrowed, deduced or chosen.
-    Assumed,
-    /// Stated by the source.
-    Documented,
-}
-
-/// A value with where it comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fact<T> {
-    /// The value.
-    pub value: T,
-    /// How sure we are.
-    pub status: Status,
-    /// A key of the domain notes.
-    pub source: String,
-}
-
-/// One fact of the file, flattened, for listings and reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FactLine {
-    /// Dotted path, such as `notify.first-cseq`.
-    pub key: String,
-    /// The value as it would stand in the file.
-    pub value: String,
-    /// How sure we are.
-    pub status: Status,
-    /// A key of the domain notes.
-    pub source: String,
-}
-
-/// Why a dialect file cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}: {key}: {problem}")]
-pub struct DialectError {
-    /// The file as it was named to us.
-    pub file: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// The dotted key, or the table, that is wrong.
-    pub key: String,
-    /// What is wrong with it.
-    pub problem: String,
-}
 
 /// What a NOTIFY carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -196,9 +148,9 @@ pub struct Dialect {
     pub package: Packages,
     /// The request to fetch the provisioning again.
     pub check_sync: CheckSync,
-    /// The file, for [`Dialect::facts`].
+    /// For [`Dialect::claims`].
     #[serde(skip)]
-    text: Arc<str>,
+    claims: Arc<[Claim]>,
 }
 
 /// `[style]`: how messages are written.

@@ -13,7 +13,6 @@ mod file;
 mod injection;
 mod plan;
 
-pub use file::FaultError;
 pub use injection::{Ending, Faults, SubscriptionFilter};
 pub use plan::{FaultId, LoadedFault};
 pub(crate) use plan::{FaultPlan, Subject};

@@ -341,9 +341,9 @@ mod tests {
             .get_mut(&Service::DoNotDisturb)
             .expect("a code");
         let off = code.deactivate.take().expect("a code");
-        code.toggle = Some(crate::dialect::Fact {
+        code.toggle = Some(document::Fact {
             value: true,
-            status: off.status,
+            claim: off.claim,
             source: off.source,
         });
         let toggled = Some((Service::DoNotDisturb, Switch::Toggle, None));

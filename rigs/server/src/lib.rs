@@ -25,8 +25,8 @@ mod writer;
 mod xsi;
 
 pub use account::UserConfig;
-pub use dialect::{Dialect, DialectError, Mechanism};
-pub use fault::{Action, Ending, Fault, FaultError, FaultId, Faults, Purpose, SubscriptionFilter};
+pub use dialect::{Dialect, Mechanism};
+pub use fault::{Action, Ending, Fault, FaultId, Faults, Purpose, SubscriptionFilter};
 pub use feature_code::{Pattern, PatternError};
 pub use notify_spec::{NotifyContent, NotifyDialog, NotifySent, NotifySpec};
 pub use package::Package;

@@ -116,6 +116,19 @@ pub const TABLE: [ServiceFacts; 6] = [
     },
 ];
 
+/// The words of [`TABLE`], for complaints about a word that is none of them.
+const KEYS: [&str; TABLE.len()] = {
+    let [dnd, always, busy, no_answer, agent, guest] = &TABLE;
+    [
+        dnd.key,
+        always.key,
+        busy.key,
+        no_answer.key,
+        agent.key,
+        guest.key,
+    ]
+};
+
 impl Service {
     /// Do Not Disturb and the call forwardings, in the usual order of the parts.
     pub const CALL: [Self; 4] = [
@@ -229,13 +242,7 @@ impl Serialize for Service {
 impl<'de> Deserialize<'de> for Service {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
-        Self::from_key(&key).ok_or_else(|| {
-            let keys: Vec<String> = TABLE.iter().map(|row| format!("`{}`", row.key)).collect();
-            de::Error::custom(format!(
-                "unknown service `{key}`, expected one of {}",
-                keys.join(", ")
-            ))
-        })
+        Self::from_key(&key).ok_or_else(|| de::Error::unknown_variant(&key, &KEYS))
     }
 }
 

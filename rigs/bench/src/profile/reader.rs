@@ -1,210 +1,73 @@
-//! Reads a profile: claims by their dotted keys against the closed list, each with what its table says about status and
-//! source, and then the conventions that the instruments need, compiled once.
+//! Reads a profile: claims by their dotted keys against the closed list, and then the conventions that the instruments
+//! need, compiled once.
 
-use super::schema::{self, Kind};
-use super::{Claim, Console, Display, DisplayBlock, Keys, Menu, Pointers, Profile, Web};
-use crate::document::{FileError, describe, texts, unknown_key};
-use evidence::record::{ClaimStatus, Service};
+use super::schema::{self, pattern};
+use super::{Console, Display, DisplayBlock, Keys, Menu, Pointers, Profile, Web};
+use document::{Claim, ClaimStatus, Document, FileError, did_you_mean};
+use evidence::record::Service;
 use regex::Regex;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use toml::de::DeValue;
 
-/// What a table says about everything below it.
-#[derive(Clone, Default)]
-pub(super) struct Inherited {
-    status: Option<ClaimStatus>,
-    source: String,
-}
+/// The one key that is no claim.
+const NAME: &str = "name";
 
-/// Reads claims one by one, then compiles them.
-pub(super) struct Reader<'t> {
-    file: &'t str,
-    text: &'t str,
+/// A profile whose claims are all known and of the right kind.
+pub(super) struct Reader<'d> {
+    document: &'d Document,
     claims: BTreeMap<String, Claim>,
-    lists: BTreeMap<String, Vec<String>>,
-    patterns: BTreeMap<String, Regex>,
-    pub(super) name: Option<String>,
 }
 
-impl<'t> Reader<'t> {
-    pub(super) const fn new(file: &'t str, text: &'t str) -> Self {
-        Self {
-            file,
-            text,
-            claims: BTreeMap::new(),
-            lists: BTreeMap::new(),
-            patterns: BTreeMap::new(),
-            name: None,
-        }
-    }
-
-    fn error(&self, line: usize, key: &str, problem: &str) -> FileError {
-        FileError {
-            file: self.file.to_owned(),
-            line,
-            key: key.to_owned(),
-            problem: problem.to_owned(),
-        }
-    }
-
-    pub(super) fn take(
-        &mut self,
-        path: String,
-        line: usize,
-        value: &DeValue<'_>,
-        inherited: &Inherited,
-    ) -> Result<(), FileError> {
-        let Some(table) = value.as_table() else {
-            return self.claim(path, line, value, inherited);
-        };
-        let mut inherited = inherited.clone();
-        let mut held = None;
-        let mut below = Vec::new();
-        for (key, value) in table {
-            let line = crate::document::line_of(self.text, key.span().start);
-            match key.get_ref().as_ref() {
-                "claim" => inherited.status = Some(self.status(&path, line, value.get_ref())?),
-                "source" => {
-                    let source = value.get_ref().as_str().ok_or_else(|| {
-                        self.error(line, &format!("{path}.source"), "must be a string")
-                    })?;
-                    source.clone_into(&mut inherited.source);
-                }
-                "value" => held = Some((line, value.get_ref())),
-                name => below.push((format!("{path}.{name}"), line, value.get_ref())),
+impl<'d> Reader<'d> {
+    /// Checks every claim against the closed list.
+    pub(super) fn new(document: &'d Document) -> Result<Self, FileError> {
+        for key in document.unclaimed() {
+            if key == NAME {
+                continue;
             }
-        }
-        if let Some((line, value)) = held {
-            self.claim(path, line, value, &inherited)?;
-        }
-        for (path, line, value) in below {
-            self.take(path, line, value, &inherited)?;
-        }
-        Ok(())
-    }
-
-    fn status(
-        &self,
-        path: &str,
-        line: usize,
-        value: &DeValue<'_>,
-    ) -> Result<ClaimStatus, FileError> {
-        match value.as_str() {
-            Some("assumed") => Ok(ClaimStatus::Assumed),
-            Some("documented") => Ok(ClaimStatus::Documented),
-            Some("no") => Ok(ClaimStatus::No),
-            _ => {
-                let problem = format!(
-                    "is {} but must be assumed, documented or no",
-                    describe(value)
-                );
-                Err(self.error(line, &format!("{path}.claim"), &problem))
-            }
-        }
-    }
-
-    fn claim(
-        &mut self,
-        path: String,
-        line: usize,
-        value: &DeValue<'_>,
-        inherited: &Inherited,
-    ) -> Result<(), FileError> {
-        let Some(kind) = schema::kind(&path) else {
-            let known: Vec<&str> = schema::keys().collect();
-            return Err(self.error(line, &path, &unknown_key(&path, known.into_iter())));
-        };
-        let Some(status) = inherited.status else {
+            known(document, &key)?;
             let problem = "has no claim: say `claim = \"assumed\"`, \"documented\" or \"no\"";
-            return Err(self.error(line, &path, problem));
-        };
-        let text = match (kind, value) {
-            (Kind::List, value) => texts(value).map(|list| {
-                let joined = list.join(" > ");
-                let list = list.into_iter().map(str::to_owned).collect();
-                self.lists.insert(path.clone(), list);
-                joined
-            }),
-            (Kind::Number, DeValue::Integer(number)) => {
-                number.as_str().parse::<u32>().ok().map(|n| n.to_string())
-            }
-            (Kind::Pattern, DeValue::String(pattern)) => {
-                let compiled = Regex::new(pattern).map_err(|error| {
-                    let problem = error.to_string();
-                    let last = problem.lines().last().unwrap_or_default();
-                    self.error(line, &path, &format!("is not a pattern: {last}"))
-                })?;
-                self.patterns.insert(path.clone(), compiled);
-                Some(pattern.to_string())
-            }
-            (Kind::Text, DeValue::String(text)) => Some(text.to_string()),
-            (Kind::Word(words), DeValue::String(text)) if words.contains(&text.as_ref()) => {
-                Some(text.to_string())
-            }
-            _ => None,
-        };
-        let Some(value) = text else {
-            let problem = format!("is {} but must be {}", describe(value), kind.in_words());
-            return Err(self.error(line, &path, &problem));
-        };
-        let source = inherited.source.clone();
-        let claim = Claim {
-            value,
-            status,
-            source,
-            line,
-        };
-        self.claims.insert(path, claim);
-        Ok(())
+            return Err(document.error(&key, problem));
+        }
+        let mut claims = BTreeMap::new();
+        for claim in document.claims()? {
+            known(document, &claim.key)?.check(document, &claim.key)?;
+            claims.insert(claim.key.clone(), claim);
+        }
+        Ok(Self { document, claims })
     }
 
     fn text(&self, key: &str) -> Result<String, FileError> {
-        let claim = self.claims.get(key);
-        claim
-            .map(|claim| claim.value.clone())
-            .ok_or_else(|| self.error(1, key, "is missing"))
+        self.document.read_at(key)
+    }
+
+    fn list(&self, key: &str) -> Result<Vec<String>, FileError> {
+        self.document.read_at(key)
+    }
+
+    fn number(&self, key: &str) -> Result<u32, FileError> {
+        self.document.read_at(key)
     }
 
     fn pattern(&self, key: &str) -> Result<Regex, FileError> {
-        let pattern = self.patterns.get(key).cloned();
-        pattern.ok_or_else(|| self.error(1, key, "is missing"))
+        pattern(self.document, key)
     }
 
     fn grouped(&self, key: &str, groups: &[&str]) -> Result<Regex, FileError> {
         let pattern = self.pattern(key)?;
-        let missing = groups.iter().find(|group| {
-            !pattern
-                .capture_names()
-                .flatten()
-                .any(|name| name == **group)
-        });
-        match missing {
+        let has = |group: &str| pattern.capture_names().flatten().any(|name| name == group);
+        match groups.iter().find(|group| !has(group)) {
             None => Ok(pattern),
             Some(group) => {
-                let line = self.claims.get(key).map_or(1, |claim| claim.line);
                 let problem = format!("must have the named group `(?P<{group}>..)`");
-                Err(self.error(line, key, &problem))
+                Err(self.document.error(key, problem))
             }
         }
-    }
-
-    fn number(&self, key: &str) -> Result<u32, FileError> {
-        self.text(key)?
-            .parse()
-            .map_err(|_| self.error(1, key, "is not a number"))
     }
 
     fn seconds(&self, key: &str) -> Result<Duration, FileError> {
         self.number(key)
             .map(|seconds| Duration::from_secs(u64::from(seconds)))
-    }
-
-    fn list(&self, key: &str) -> Result<Vec<String>, FileError> {
-        self.lists
-            .get(key)
-            .cloned()
-            .ok_or_else(|| self.error(1, key, "is missing"))
     }
 
     /// One value for each service that the base claims.
@@ -215,20 +78,17 @@ impl<'t> Reader<'t> {
     ) -> Result<BTreeMap<Service, T>, FileError> {
         let claimed = Service::CALL.into_iter().filter(|service| {
             let claim = self.claims.get(&format!("services.{}", service.key()));
-            claim.is_some_and(|claim| claim.status != ClaimStatus::No && claim.value == "yes")
+            claim.is_some_and(|claim| claim.claim != ClaimStatus::No && claim.value == "yes")
         });
         claimed
             .map(|service| Ok((service, read(&key(service.key()))?)))
             .collect()
     }
 
-    pub(super) fn compile(self) -> Result<Profile, FileError> {
+    pub(super) fn compile(self, file: &str) -> Result<Profile, FileError> {
         Ok(Profile {
-            name: self
-                .name
-                .clone()
-                .ok_or_else(|| self.error(1, "name", "is missing"))?,
-            file: self.file.to_owned(),
+            name: self.text(NAME)?,
+            file: file.to_owned(),
             display: self.display()?,
             menu: self.menu()?,
             keys: self.keys()?,
@@ -335,4 +195,12 @@ impl<'t> Reader<'t> {
             },
         })
     }
+}
+
+/// The kind of this key's value, if the key exists.
+fn known(document: &Document, key: &str) -> Result<schema::Kind, FileError> {
+    schema::kind(key).ok_or_else(|| {
+        let known: Vec<&str> = schema::keys().chain([NAME]).collect();
+        document.error(key, format!("unknown key{}", did_you_mean(key, &known)))
+    })
 }

@@ -1,6 +1,9 @@
 //! The closed list of keys that a profile may hold, each with the kind of its value. It is a table and no code: a key
 //! that is not here does not exist, and whoever adds one adds a row.
 
+use document::{Document, FileError, did_you_mean};
+use regex::Regex;
+
 /// What a value must be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
@@ -17,15 +20,32 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) fn in_words(self) -> String {
+    /// Whether the value at this key is of this kind.
+    pub(super) fn check(self, document: &Document, key: &str) -> Result<(), FileError> {
         match self {
-            Self::List => "a list of strings".to_owned(),
-            Self::Number => "a number".to_owned(),
-            Self::Pattern => "a pattern in quotes".to_owned(),
-            Self::Text => "a string in quotes".to_owned(),
-            Self::Word(words) => format!("one of {}", words.join(", ")),
+            Self::List => document.read_at::<Vec<String>>(key).map(drop),
+            Self::Number => document.read_at::<u32>(key).map(drop),
+            Self::Pattern => pattern(document, key).map(drop),
+            Self::Text => document.read_at::<String>(key).map(drop),
+            Self::Word(words) => {
+                let word: String = document.read_at(key)?;
+                if words.contains(&word.as_str()) {
+                    return Ok(());
+                }
+                let known = did_you_mean(&word, words);
+                Err(document.error(key, format!("unknown word \"{word}\"{known}")))
+            }
         }
     }
+}
+
+/// The pattern at this key.
+pub(super) fn pattern(document: &Document, key: &str) -> Result<Regex, FileError> {
+    Regex::new(&document.read_at::<String>(key)?).map_err(|error| {
+        let problem = error.to_string();
+        let last = problem.lines().last().unwrap_or_default();
+        document.error(key, format!("is not a pattern: {last}"))
+    })
 }
 
 const YES_OR_NO: Kind = Kind::Word(&["yes", "no"]);

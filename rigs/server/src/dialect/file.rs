@@ -2,7 +2,8 @@
 //!
 //! Shape and words are checked by the types of the parent module; what only makes sense together is checked here.
 
-use super::{Dialect, DialectError, FactLine, Status};
+use super::Dialect;
+use document::{Claim, Document, FileError};
 use sip::service::Service;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,22 +19,14 @@ impl Dialect {
     ///
     /// # Errors
     /// When the text is not TOML, lacks a fact, has an unknown key, or holds a value that makes no sense.
-    pub fn from_toml(text: &str, file: &str) -> Result<Self, DialectError> {
-        let unreadable = |error: toml::de::Error| located(text, file, &error);
-        let mut dialect: Self = toml::from_str(text).map_err(unreadable)?;
-        dialect.text = text.into();
-        dialect
-            .problems()
-            .into_iter()
-            .next()
-            .map_or(Ok(dialect), |(key, problem)| {
-                Err(DialectError {
-                    file: file.to_owned(),
-                    line: line_of_key(text, &key),
-                    key,
-                    problem,
-                })
-            })
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, FileError> {
+        let document = Document::from_toml(text, file)?.with_inherited_claims()?;
+        let mut dialect: Self = document.read()?;
+        dialect.claims = document.claims()?.into();
+        match dialect.problems().into_iter().next() {
+            None => Ok(dialect),
+            Some((key, problem)) => Err(document.error(&key, problem)),
+        }
     }
 
     /// The dialect of BroadSoft BroadWorks.
@@ -46,14 +39,10 @@ impl Dialect {
         Self::from_toml(BROADSOFT, "broadsoft.toml").expect("the embedded dialect is sound")
     }
 
-    /// Every fact of the file with its status and source, in the order of the keys.
+    /// Every fact of the file with its claim and source, in the order of the file.
     #[must_use]
-    pub fn facts(&self) -> Vec<FactLine> {
-        let mut facts = Vec::new();
-        if let Ok(table) = toml::from_str(&self.text) {
-            collect_facts("", &table, &mut facts);
-        }
-        facts
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
     }
 
     /// How far the second of response and NOTIFY stays behind the first.
@@ -141,89 +130,10 @@ fn is_token(text: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || "-.!%*_+`'~".contains(c))
 }
 
-fn collect_facts(path: &str, table: &toml::Table, facts: &mut Vec<FactLine>) {
-    for (name, value) in table {
-        let Some(inner) = value.as_table() else {
-            continue;
-        };
-        let key = if path.is_empty() {
-            name.clone()
-        } else {
-            format!("{path}.{name}")
-        };
-        let text = |name: &str| inner.get(name).and_then(toml::Value::as_str);
-        match (inner.get("value"), text("status"), text("source")) {
-            (Some(value), Some(status), Some(source)) => facts.push(FactLine {
-                key,
-                value: value.to_string(),
-                status: match status {
-                    "documented" => Status::Documented,
-                    _ => Status::Assumed,
-                },
-                source: source.to_owned(),
-            }),
-            _ => collect_facts(&key, inner, facts),
-        }
-    }
-}
-
-fn located(text: &str, file: &str, error: &toml::de::Error) -> DialectError {
-    let at = error.span().map_or(0, |span| span.start);
-    let line = 1 + text.get(..at).unwrap_or(text).matches('\n').count();
-    DialectError {
-        file: file.to_owned(),
-        line,
-        key: key_at_line(text, line),
-        problem: error.message().to_owned(),
-    }
-}
-
-/// The dotted key that a line of the file belongs to.
-fn key_at_line(text: &str, line: usize) -> String {
-    let (mut table, mut key) = (String::new(), String::new());
-    for text in text.lines().take(line.max(1)) {
-        if let Some(header) = table_header(text) {
-            header.clone_into(&mut table);
-            key.clear();
-        } else if let Some(name) = key_name(text) {
-            name.clone_into(&mut key);
-        }
-    }
-    match (table.is_empty(), key.is_empty()) {
-        (_, true) => table,
-        (true, false) => key,
-        (false, false) => format!("{table}.{key}"),
-    }
-}
-
-/// The line on which a dotted key is set, or the first line.
-fn line_of_key(text: &str, wanted: &str) -> usize {
-    (1..=text.lines().count())
-        .find(|line| key_at_line(text, *line) == wanted)
-        .unwrap_or(1)
-}
-
-fn table_header(line: &str) -> Option<&str> {
-    let inner = line.trim().strip_prefix('[')?;
-    inner.split_once(']').map(|(name, _)| name.trim())
-}
-
-fn key_name(line: &str) -> Option<&str> {
-    let (name, _) = line.split_once('=')?;
-    let name = name.trim();
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    (!name.is_empty() && name.chars().all(plain)).then_some(name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn changed(from: &str, to: &str) -> DialectError {
-        assert!(BROADSOFT.contains(from), "`{from}` stands in the file");
-        let text = BROADSOFT.replacen(from, to, 1);
-        Dialect::from_toml(&text, "lab/odd.toml").expect_err("the change is an error")
-    }
+    use document::ClaimStatus;
 
     #[test]
     fn the_embedded_file_is_sound() {
@@ -235,13 +145,13 @@ mod tests {
     #[test]
     fn every_fact_names_its_source() {
         let dialect = Dialect::broadsoft();
-        assert!(dialect.facts().len() > 50, "{}", dialect.facts().len());
-        assert!(dialect.facts().iter().all(|fact| !fact.source.is_empty()));
-        let assumed_codes = dialect
-            .facts()
+        let claims = dialect.claims();
+        assert!(claims.len() > 50, "{}", claims.len());
+        assert!(claims.iter().all(|claim| !claim.source.is_empty()));
+        let assumed_codes = claims
             .iter()
-            .filter(|fact| fact.key.starts_with("mechanism.feature-codes.code."))
-            .all(|fact| fact.status == Status::Assumed);
+            .filter(|claim| claim.key.starts_with("mechanism.feature-codes.code."))
+            .all(|claim| claim.claim == ClaimStatus::Assumed);
         assert!(
             assumed_codes,
             "no feature code is documented for BroadWorks"
@@ -249,77 +159,96 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_key_is_named_with_file_and_line() {
-        let error = changed("max-forwards", "max-forward");
-        assert_eq!(error.file, "lab/odd.toml");
-        assert_eq!(error.key, "style.max-forward");
-        let line = BROADSOFT
-            .lines()
-            .position(|line| line.starts_with("max-forwards"));
+    fn what_is_wrong_in_the_shipped_file_is_named_at_its_line() {
+        // What is changed, into what, a text on the line that is named, and what is said.
+        for (from, to, at, complaint) in [
+            ("\nname =", "\n# name =", "# BroadSoft", "name: is missing"),
+            (
+                "\ntitle =",
+                "\ntilte =",
+                "tilte",
+                "tilte: unknown key; did you mean `title`?",
+            ),
+            (
+                "max-forwards",
+                "max-forward",
+                "max-forward =",
+                "style.max-forward: unknown key; did you mean `max-forwards`?",
+            ),
+            (
+                "first-cseq =",
+                "# first-cseq =",
+                "[notify]",
+                "notify.first-cseq: is missing",
+            ),
+            (
+                "{ value = 101,",
+                "{ value = \"many\",",
+                "\"many\"",
+                "notify.first-cseq: is the string \"many\" but must be a whole number from 0 to 4294967295",
+            ),
+            (
+                "first-cseq = { value = 101,",
+                "first-cseq = { valeu = 101,",
+                "valeu",
+                "notify.first-cseq.valeu: unknown key; did you mean `value`?",
+            ),
+            (
+                "{ value = 101, claim = \"documented\"",
+                "{ value = 101, claim = \"documneted\"",
+                "documneted",
+                "notify.first-cseq.claim: unknown word \"documneted\"; did you mean `documented`?",
+            ),
+            (
+                "order = { value = \"after-response\"",
+                "order = { value = \"after-respons\"",
+                "after-respons\"",
+                "notify.order: unknown word \"after-respons\"; did you mean `after-response`?",
+            ),
+            (
+                "    \"call-forwarding-busy\",",
+                "    \"call-forwarding-bussy\",",
+                "bussy",
+                "package.as-feature-event.order[2]: unknown word \"call-forwarding-bussy\"; did you mean `call-forwarding-busy`?",
+            ),
+            (
+                "    \"call-forwarding-busy\",\n",
+                "",
+                "order = { value = [",
+                "package.as-feature-event.order: must name Do Not Disturb and each call forwarding once",
+            ),
+            (
+                "[mechanism.feature-codes.code.do-not-disturb]",
+                "[mechanism.feature-codes.code.do-not-distrub]",
+                "distrub",
+                "mechanism.feature-codes.code.do-not-distrub: unknown key; did you mean `do-not-disturb`?",
+            ),
+            (
+                "*90{number}",
+                "*72{number}",
+                "[mechanism.feature-codes.code.call-forwarding-busy]",
+                "mechanism.feature-codes.code.call-forwarding-busy.activate: cannot be told from the code of another service or direction",
+            ),
+            (
+                "qop =",
+                "realm =",
+                "realm = { value = \"auth\"",
+                "digest.realm: duplicate key",
+            ),
+        ] {
+            assert!(BROADSOFT.contains(from), "{from}");
+            let text = BROADSOFT.replacen(from, to, 1);
+            let line = 1 + text.lines().position(|line| line.contains(at)).expect(at);
+            let line = line + usize::from(at.contains("code.call"));
+            let error = Dialect::from_toml(&text, "lab/odd.toml").expect_err(complaint);
+            assert_eq!(
+                error.to_string(),
+                format!("lab/odd.toml:{line}: {complaint}")
+            );
+        }
+        let text = BROADSOFT.replacen("[style]", "[style", 1);
+        let line = text.lines().position(|line| line == "[style");
+        let error = Dialect::from_toml(&text, "x").expect_err("not TOML");
         assert_eq!(Some(error.line - 1), line);
-        assert!(error.problem.contains("unknown field"), "{error}");
-    }
-
-    #[test]
-    fn a_missing_fact_is_named() {
-        let error = changed(
-            "first-cseq = { value = 101, status = \"documented\", source = \"CIS-H\" }",
-            "",
-        );
-        assert_eq!(error.key, "notify");
-        assert!(error.problem.contains("first-cseq"), "{error}");
-    }
-
-    #[test]
-    fn a_value_of_the_wrong_kind_is_named() {
-        let error = changed("{ value = 101,", "{ value = \"many\",");
-        assert_eq!(error.key, "notify.first-cseq");
-    }
-
-    #[test]
-    fn a_status_that_does_not_exist_is_named() {
-        let error = changed(
-            "{ value = 101, status = \"documented\"",
-            "{ value = 101, status = \"sure\"",
-        );
-        assert_eq!(error.key, "notify.first-cseq");
-        assert!(error.problem.contains("sure"), "{error}");
-    }
-
-    #[test]
-    fn two_services_with_one_feature_code_are_refused() {
-        let error = changed("*90{number}", "*72{number}");
-        assert_eq!(
-            error.key,
-            "mechanism.feature-codes.code.call-forwarding-busy.activate"
-        );
-        assert!(
-            BROADSOFT
-                .lines()
-                .nth(error.line - 1)
-                .is_some_and(|line| line.contains("*90"))
-        );
-    }
-
-    #[test]
-    fn an_order_that_lacks_a_service_is_refused() {
-        let error = changed("    \"call-forwarding-busy\",\n", "");
-        assert_eq!(error.key, "package.as-feature-event.order");
-    }
-
-    #[test]
-    fn a_service_that_does_not_exist_is_refused_on_its_line() {
-        let error = changed(
-            "    \"call-forwarding-busy\",\n",
-            "    \"call-forwarding-dnd\",\n",
-        );
-        assert_eq!(error.key, "package.as-feature-event.order");
-        assert!(error.problem.contains("call-forwarding-dnd"), "{error}");
-    }
-
-    #[test]
-    fn text_that_is_not_toml_is_an_error_with_a_line() {
-        let error = changed("[style]", "[style");
-        assert!(error.line > 1, "{error}");
     }
 }

@@ -88,7 +88,7 @@ impl AppServer {
     }
 
     fn load_faults(&mut self, site: SiteId, body: &[u8]) -> Response<Bytes> {
-        match Fault::list_from_json(body) {
+        match Fault::list_from_json(body, "faults") {
             Ok(faults) => {
                 let ids: Vec<FaultId> = faults
                     .into_iter()

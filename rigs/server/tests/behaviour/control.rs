@@ -115,7 +115,7 @@ fn bad_requests_say_what_is_wrong() {
         ("GET", "/", "", 404, "nothing here"),
         ("GET", "/control/faults/x", "", 404, "nothing here"),
         ("PUT", "/control/faults", "", 405, ""),
-        ("POST", "/control/faults", "{", 400, "not a fault"),
+        ("POST", "/control/faults", "{", 400, "faults:1: is not JSON"),
         (
             "POST",
             "/control/faults",

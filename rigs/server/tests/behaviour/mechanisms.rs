@@ -6,7 +6,7 @@ use server::dialect::BROADSOFT;
 use sip::service::Service;
 
 const NO_CODE: &str =
-    "busy-code = { value = 486, status = \"assumed\", source = \"I:fusionpbx#5864\" }\n";
+    "busy-code = { value = 486, claim = \"assumed\", source = \"I:fusionpbx#5864\" }\n";
 
 fn dialect(text: &str) -> Dialect {
     Dialect::from_toml(text, "lab.toml").expect("sound")
@@ -25,8 +25,8 @@ fn a_mechanism_is_offered_when_the_file_has_it() {
     let offered = [Csta, FeatureCodes, SubscribeNotify].map(|it| broadsoft.offers(it));
     assert_eq!(offered, [false, true, true]);
     let csta = "[mechanism.csta.gate]\n\
-                parameter = { value = \"CSTA_IsActive\", status = \"documented\", source = \"U3\" }\n\
-                on = { value = \"1\", status = \"documented\", source = \"U3\" }\n";
+                parameter = { value = \"CSTA_IsActive\", claim = \"documented\", source = \"U3\" }\n\
+                on = { value = \"1\", claim = \"documented\", source = \"U3\" }\n";
     let dialect = dialect(&format!("{BROADSOFT}\n{csta}"));
     assert!(dialect.offers(Csta));
     let gate = dialect.gate(Csta).expect("a gate");
@@ -101,7 +101,7 @@ fn wrong_codes_are_refused_with_their_key() {
             format!("{code}.call-forwarding-busy.activate: cannot be told"),
         ),
         (
-            "deactivate = { value = \"*79\", status = \"assumed\", source = \"INFERRED\" }\n",
+            "deactivate = { value = \"*79\", claim = \"assumed\", source = \"INFERRED\" }\n",
             "",
             format!("{code}.do-not-disturb: needs either"),
         ),
