@@ -4,10 +4,10 @@
 //! `@vendor-<dialect>` stands only on what is one vendor's own. The other tags are a closed list, [`PLAIN`]. A tag that
 //! means nothing is refused: a misspelt `@wire` would silently take a scenario out of every run.
 
-use crate::spelling;
-use bench::name;
 use cucumber::gherkin;
+use document::did_you_mean;
 use evidence::catalogue::Catalogue;
+use evidence::identifier::Identifier;
 use server::dialect::Mechanism;
 use std::collections::BTreeSet;
 
@@ -101,7 +101,7 @@ fn read_tag(facts: &mut Facts, tag: &str, vendors: &BTreeSet<String>) -> Result<
         Some(("REQ", id)) => {
             let known = || Catalogue::embedded().iter().map(|row| row.id.as_str());
             if Catalogue::embedded().requirement(id).is_none() {
-                let hint = spelling::hint(id, known());
+                let hint = did_you_mean(id, known());
                 return Err(format!(
                     "@{tag}: no such requirement in the catalogue{hint}"
                 ));
@@ -111,14 +111,14 @@ fn read_tag(facts: &mut Facts, tag: &str, vendors: &BTreeSet<String>) -> Result<
         Some(("mechanism", word)) => {
             let row = MECHANISMS.into_iter().find(|(own, _)| *own == word);
             let (_, mechanism) = row.ok_or_else(|| {
-                let hint = spelling::hint(word, MECHANISMS.map(|(own, _)| own));
+                let hint = did_you_mean(word, MECHANISMS.map(|(own, _)| own));
                 format!("@{tag}: no such mechanism{hint}")
             })?;
             facts.mechanisms.insert(mechanism);
         }
         Some(("vendor", vendor)) => {
             if !vendors.contains(vendor) {
-                let hint = spelling::hint(vendor, vendors.iter().map(String::as_str));
+                let hint = did_you_mean(vendor, vendors.iter().map(String::as_str));
                 return Err(format!("@{tag}: no such vendor{hint}"));
             }
             if !facts.vendors.iter().any(|known| known == vendor) {
@@ -132,9 +132,7 @@ fn read_tag(facts: &mut Facts, tag: &str, vendors: &BTreeSet<String>) -> Result<
 }
 
 fn read_id(facts: &mut Facts, tag: &str) -> Result<(), String> {
-    if !name::fits(tag) {
-        return Err(format!("@{tag} {}", name::RULE));
-    }
+    Identifier::part(tag).map_err(|error| error.to_string())?;
     if !facts.id.is_empty() {
         return Err(format!(
             "@{tag}: the scenario has the identifier @{} already",
@@ -155,7 +153,7 @@ fn unknown(tag: &str, vendors: &BTreeSet<String>) -> String {
             .iter()
             .map(|row| format!("REQ-{}", row.id)),
     );
-    let hint = spelling::hint(tag, known.iter().map(String::as_str));
+    let hint = did_you_mean(tag, known.iter().map(String::as_str));
     format!("@{tag}: this tag means nothing{hint}")
 }
 
@@ -202,7 +200,8 @@ mod tests {
             let problem = read_tags(&format!("@ID-X-001 {tag}")).unwrap_err();
             assert_eq!(problem.tag.as_deref(), tag.strip_prefix('@'));
             assert!(problem.text.contains(what), "{}", problem.text);
-            assert!(problem.text.ends_with(near), "{}", problem.text);
+            let hint = format!("did you mean {near}?");
+            assert!(problem.text.ends_with(&hint), "{}", problem.text);
         }
     }
 
@@ -218,7 +217,7 @@ mod tests {
         for odd in ["@ID-../../x", "@ID-a/b", "@ID-ä"] {
             let problem = read_tags(odd).unwrap_err();
             assert!(
-                problem.text.contains("file names"),
+                problem.text.contains("cannot name a file"),
                 "{odd}: {}",
                 problem.text
             );

@@ -10,11 +10,10 @@ use crate::catalogue_tags;
 use crate::cli::SelectArgs;
 use crate::plan::configuration::Vendors;
 use crate::plan::{Plan, PlanError, Selection};
-use crate::spelling;
 use ::server::Dialect;
-use bench::name;
 use bench::rig::{HandsetFace, Rig};
-use document::FileError;
+use document::{FileError, did_you_mean};
+use evidence::identifier::Identifier;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,7 +143,7 @@ pub fn vendors(dialects: &BTreeMap<String, Arc<Dialect>>) -> Vendors {
         let name = file.file_name().into_string().ok()?;
         name.strip_suffix(".toml").map(str::to_owned)
     });
-    let in_folder = in_folder.filter(|name| name::fits(name));
+    let in_folder = in_folder.filter(|name| Identifier::part(name).is_ok());
     Vendors {
         known: in_folder.chain(dialects.keys().cloned()).collect(),
         offers: (dialects.iter())
@@ -164,7 +163,7 @@ pub fn plan(
 ) -> Result<Plan, UsageError> {
     for name in &args.dialects {
         if !dialects.contains_key(name) {
-            let hint = spelling::hint(name, dialects.keys().map(String::as_str));
+            let hint = did_you_mean(name, dialects.keys().map(String::as_str));
             let words = format!("--dialect {name}: no rig can meet it{hint}");
             return Err(UsageError::Words(words));
         }

@@ -11,7 +11,6 @@ pub mod opener;
 pub mod plan;
 pub mod scene;
 pub mod sight;
-pub mod spelling;
 pub mod stage;
 pub mod step;
 pub mod suite;

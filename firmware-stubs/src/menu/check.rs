@@ -6,7 +6,8 @@
 //! key, and the nearest known name where a name is unknown.
 
 use super::texts::{Texts, Word};
-use super::tree::{Effect, Field, Form, Menu, Page, Shown, did_you_mean};
+use super::tree::{Effect, Field, Form, Menu, Page, Shown};
+use document::did_you_mean;
 use sip::service::Service;
 use std::collections::{BTreeMap, BTreeSet};
 

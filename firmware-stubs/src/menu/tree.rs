@@ -19,6 +19,7 @@
 //! fields = ["status"]
 //! ```
 
+use document::did_you_mean;
 use serde::Deserialize;
 use sip::service::{Service, ValueKind};
 
@@ -228,9 +229,4 @@ impl Menu {
         let line = self.idle.iter().find(|line| line.show == shown)?;
         line.text.as_deref()
     }
-}
-/// The nearest of the known words, for the complaint about an unknown one; nothing when none is near.
-pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    document::did_you_mean(word, &known)
 }

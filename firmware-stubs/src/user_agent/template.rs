@@ -110,7 +110,7 @@ enum TemplateError {
     /// No such placeholder in this template.
     #[error(
         "line {line}: unknown placeholder `{placeholder}`{}",
-        did_you_mean(placeholder, known)
+        did_you_mean(placeholder, known.iter().copied())
     )]
     UnknownPlaceholder {
         line: usize,

@@ -11,7 +11,6 @@ pub mod error;
 pub mod face;
 pub mod handset;
 pub mod lab;
-pub mod name;
 pub mod profile;
 pub mod provisioning;
 pub mod rig;

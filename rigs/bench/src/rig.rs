@@ -5,8 +5,8 @@
 
 mod unit;
 
-use crate::name;
 use document::{Document, FileError};
+use evidence::identifier::Identifier;
 use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -331,18 +331,16 @@ fn ipuis(document: &Document, list: Vec<String>) -> Result<Vec<String>, FileErro
 }
 
 fn dialects(document: &Document, names: Vec<String>) -> Result<Vec<String>, FileError> {
-    if let Some(odd) = names.iter().find(|name| !name::fits(name)) {
-        return Err(document.error("dialects", format!("\"{odd}\" {}", name::RULE)));
+    for name in &names {
+        Identifier::part(name).map_err(|error| document.error("dialects", error.to_string()))?;
     }
     distinct(document, "dialects", names)
 }
 
 fn plain_name(document: &Document, own: String) -> Result<String, FileError> {
-    if name::fits(&own) {
-        Ok(own)
-    } else {
-        Err(document.error("name", format!("\"{own}\" {}", name::RULE)))
-    }
+    Identifier::part(own)
+        .map(String::from)
+        .map_err(|error| document.error("name", error.to_string()))
 }
 
 /// A list that has at least one word, and none twice.
@@ -519,7 +517,7 @@ mod tests {
         ] {
             let told = error(&RIG.replace(right, wrong));
             assert!(told.contains(&format!(" {key}: ")), "{told}");
-            assert!(told.contains("becomes part of file names"), "{told}");
+            assert!(told.contains("cannot name a file"), "{told}");
         }
     }
 

@@ -31,10 +31,14 @@ impl fmt::Display for Objection {
             Self::Missing(_) => f.write_str("is missing"),
             Self::Other(text) => f.write_str(text),
             Self::UnknownKey { key, known } => {
-                write!(f, "unknown key{}", did_you_mean(key, known))
+                write!(f, "unknown key{}", did_you_mean(key, known.iter().copied()))
             }
             Self::UnknownWord { word, known } => {
-                write!(f, "unknown word \"{word}\"{}", did_you_mean(word, known))
+                write!(
+                    f,
+                    "unknown word \"{word}\"{}",
+                    did_you_mean(word, known.iter().copied())
+                )
             }
             Self::Wrong { is, wanted } => write!(f, "is {is} but must be {wanted}"),
         }

@@ -17,9 +17,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// The end of a complaint about an unknown word: the nearest known one, or all of them when they are few.
 #[must_use]
-pub fn did_you_mean(word: &str, known: &[&str]) -> String {
+pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // Our choice, because more words than this do not fit on one line of a terminal.
     const FEW: usize = 8;
+    let known: Vec<&str> = known.into_iter().collect();
     match nearest(word, known.iter().copied()) {
         Some(nearest) => format!("; did you mean `{nearest}`?"),
         None if !known.is_empty() && known.len() <= FEW => {
@@ -42,7 +43,7 @@ mod tests {
     fn a_word_far_from_all_known_ones_gets_no_suggestion() {
         assert_eq!(nearest("zzzzzz", ["port"]), None);
         assert_eq!(nearest("fr", ["en"]), None);
-        assert_eq!(did_you_mean("zzzzzz", &["port"]), "; known here: `port`");
-        assert_eq!(did_you_mean("zzzzzz", &["port"; 9]), "");
+        assert_eq!(did_you_mean("zzzzzz", ["port"]), "; known here: `port`");
+        assert_eq!(did_you_mean("zzzzzz", ["port"; 9]), "");
     }
 }

@@ -12,11 +12,14 @@ use std::fmt;
 #[serde(try_from = "String", into = "String")]
 pub struct Identifier(String);
 
+/// What stands between a scenario and where it runs.
+const JOINT: char = '@';
+
 /// Why a text is no identifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{shown}` cannot name a file: expected 1 to {longest} letters, digits, `.`, `_`, `-` or `@`, no `.` at the beginning \
-     and no `..`"
+    "`{shown}` cannot name a file: expected 1 to {longest} letters, digits, `.`, `_` or `-` (`@` between two parts), no \
+     `.` at the beginning and no `..`"
 )]
 pub struct IdentifierError {
     shown: String,
@@ -26,8 +29,9 @@ pub struct IdentifierError {
 impl Identifier {
     /// The longest one. Our choice: with an extension it fits the 255 bytes of the usual file systems.
     pub const LONGEST: usize = 200;
-    /// The longest part of one. Our choice: three of them, joined with a row and a laboratory, are still short enough.
-    pub const LONGEST_PART: usize = 60;
+    /// The longest part of one. Our choice: a scenario's, a rig's and a dialect's, joined with a face and a laboratory, are
+    /// still short enough.
+    pub const LONGEST_PART: usize = 50;
 
     /// Checks a text.
     ///
@@ -42,7 +46,14 @@ impl Identifier {
     /// # Errors
     /// When it is no identifier, or too long for a part of one.
     pub fn part(text: impl Into<String>) -> Result<Self, IdentifierError> {
-        Self::within(Self::LONGEST_PART, text.into())
+        let part = Self::within(Self::LONGEST_PART, text.into())?;
+        if part.0.contains(JOINT) {
+            return Err(IdentifierError {
+                shown: part.0,
+                longest: Self::LONGEST_PART,
+            });
+        }
+        Ok(part)
     }
 
     fn within(longest: usize, text: String) -> Result<Self, IdentifierError> {
@@ -100,6 +111,7 @@ mod tests {
         assert!(Identifier::new("x".repeat(Identifier::LONGEST)).is_ok());
         assert!(Identifier::part("x".repeat(Identifier::LONGEST_PART)).is_ok());
         assert!(Identifier::part("x".repeat(Identifier::LONGEST_PART + 1)).is_err());
+        assert!(Identifier::part("a@b").is_err());
     }
 
     #[test]

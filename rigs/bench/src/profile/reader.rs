@@ -201,6 +201,6 @@ impl<'d> Reader<'d> {
 fn known(document: &Document, key: &str) -> Result<schema::Kind, FileError> {
     schema::kind(key).ok_or_else(|| {
         let known: Vec<&str> = schema::keys().chain([NAME]).collect();
-        document.error(key, format!("unknown key{}", did_you_mean(key, &known)))
+        document.error(key, format!("unknown key{}", did_you_mean(key, known)))
     })
 }

@@ -32,7 +32,7 @@ impl Kind {
                 if words.contains(&word.as_str()) {
                     return Ok(());
                 }
-                let known = did_you_mean(&word, words);
+                let known = did_you_mean(&word, words.iter().copied());
                 Err(document.error(key, format!("unknown word \"{word}\"{known}")))
             }
         }
