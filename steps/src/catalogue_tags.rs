@@ -21,11 +21,6 @@ const MECHANISMS: [(&str, Mechanism); 3] = [
     ("subscribe-notify", Mechanism::SubscribeNotify),
 ];
 
-/// Every mechanism that a tag can name.
-pub fn mechanisms() -> impl Iterator<Item = Mechanism> {
-    MECHANISMS.into_iter().map(|(_, mechanism)| mechanism)
-}
-
 /// The word of a mechanism in tags.
 #[must_use]
 pub fn mechanism_word(mechanism: Mechanism) -> &'static str {

@@ -6,11 +6,10 @@ pub mod report;
 pub mod run;
 pub mod server;
 
-use crate::catalogue_tags;
 use crate::cli::SelectArgs;
 use crate::plan::configuration::Vendors;
 use crate::plan::{Plan, PlanError, Selection};
-use ::server::Dialect;
+use ::server::{Dialect, Mechanism};
 use bench::rig::{HandsetFace, Rig};
 use document::{FileError, did_you_mean};
 use evidence::identifier::Identifier;
@@ -135,7 +134,7 @@ pub fn dialects(rigs: &[Arc<Rig>]) -> Result<BTreeMap<String, Arc<Dialect>>, Usa
 #[must_use]
 pub fn vendors(dialects: &BTreeMap<String, Arc<Dialect>>) -> Vendors {
     let offers = |dialect: &Dialect| {
-        let all = catalogue_tags::mechanisms();
+        let all = Mechanism::ALL.into_iter();
         all.filter(|mechanism| dialect.offers(*mechanism)).collect()
     };
     let files = fs::read_dir(DIALECTS).into_iter().flatten().flatten();

@@ -17,13 +17,14 @@ use crate::face::{ConsoleFace, Face, WebFace};
 use crate::lab::network::Fault;
 use crate::lab::{Lab, Layout};
 use crate::profile::Profile;
-use crate::provisioning::{Account, ProvisioningFile};
+use crate::provisioning::{Account, Gate, ProvisioningFile};
 use crate::rig::{HandsetFace, Rig};
 use crate::setup::{DOMAIN, Setup, open_lab};
 use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
+use server::dialect::{Dialect, Mechanism};
 use server::{AppServer, Faults as _, SiteId, UserConfig};
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
@@ -526,6 +527,7 @@ fn units(setup: &Setup, layout: &Layout) -> Result<Vec<UnitBench>, RigError> {
     let places = setup.rig.units().into_iter().zip(&layout.units);
     let unit = |(unit, place): (crate::rig::RigUnit, &crate::lab::UnitPlace)| {
         let mut file = ProvisioningFile::new(&unit.mac, DOMAIN, server);
+        file.gates = gates(&setup.dialect);
         let accounts = setup.accounts.iter();
         file.accounts = accounts
             .filter(|account| unit.handsets.contains(&account.handset))
@@ -534,6 +536,21 @@ fn units(setup: &Setup, layout: &Layout) -> Result<Vec<UnitBench>, RigError> {
         UnitBench::new(unit, place.node, file, setup.face, &setup.profile)
     };
     places.map(unit).collect()
+}
+
+/// What the mechanisms of this server need to be switched on at the base.
+fn gates(dialect: &Dialect) -> Vec<Gate> {
+    let mut gates: Vec<Gate> = Mechanism::ALL
+        .into_iter()
+        .filter_map(|mechanism| dialect.gate(mechanism))
+        .map(|gate| Gate {
+            parameter: gate.parameter.value.clone(),
+            on: gate.on.value.clone(),
+        })
+        .collect();
+    gates.sort_by(|one, other| one.parameter.cmp(&other.parameter));
+    gates.dedup();
+    gates
 }
 
 /// An error with its cause, for one line.

@@ -50,6 +50,15 @@ impl fmt::Debug for Account {
     }
 }
 
+/// What switches a mechanism of the server on at the base, for one handset's account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gate {
+    /// The provisioning parameter, without the account in front.
+    pub parameter: String,
+    /// The value that switches the mechanism on; any other leaves it off.
+    pub on: String,
+}
+
 /// How SIP travels, as the file says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
@@ -73,6 +82,8 @@ pub struct ProvisioningFile {
     pub transport: Transport,
     /// The requested lifetime of a registration, in seconds.
     pub registration_refresh: u32,
+    /// What has to be switched on for an account whose synchronisation is on, as the server's dialect says.
+    pub gates: Vec<Gate>,
     /// The accounts, one handset each.
     pub accounts: Vec<Account>,
     /// The password of the base's administrator; `None` leaves the factory password.
@@ -98,6 +109,7 @@ impl ProvisioningFile {
             server,
             transport: Transport::Udp,
             registration_refresh: 180,
+            gates: Vec::new(),
             accounts: Vec::new(),
             admin_password: None,
             parameters: BTreeMap::new(),
@@ -230,7 +242,7 @@ impl ProvisioningFile {
             list.push(("WebUIAccounts.1.Password".to_owned(), password.clone()));
         }
         for account in &self.accounts {
-            list.extend(handset(account));
+            list.extend(handset(account, &self.gates));
         }
         list.retain(|(name, _)| !self.parameters.contains_key(name));
         for (name, value) in &self.parameters {
@@ -269,7 +281,10 @@ impl ProvisioningFile {
     }
 }
 
-fn handset(account: &Account) -> Vec<(String, String)> {
+/// Nobody has published what switches a gate off but its default, 0.
+const OFF: &str = "0";
+
+fn handset(account: &Account, gates: &[Gate]) -> Vec<(String, String)> {
     let ipui = &account.handset;
     let mut rows = vec![
         (format!("hs.{ipui}.DECT_AC"), "0000".to_owned()),
@@ -285,16 +300,14 @@ fn handset(account: &Account) -> Vec<(String, String)> {
         ),
         (format!("SipAccount.{ipui}.ProviderId"), "0".to_owned()),
     ];
-    let switch = match account.sync {
-        Sync::Absent => None,
-        Sync::Off => Some("0"),
-        Sync::On => Some("1"),
-    };
-    if let Some(value) = switch {
-        rows.push((
-            format!("SipAccount.{ipui}.FeatureKeySyncActive"),
-            value.to_owned(),
-        ));
+    for gate in gates {
+        let value = match account.sync {
+            Sync::Absent => continue,
+            Sync::Off => OFF,
+            Sync::On => &gate.on,
+        };
+        let name = format!("SipAccount.{ipui}.{}", gate.parameter);
+        rows.push((name, value.to_owned()));
     }
     rows
 }
@@ -316,6 +329,10 @@ mod tests {
     fn file() -> ProvisioningFile {
         let server = "127.0.0.1:5060".parse().unwrap();
         let mut file = ProvisioningFile::new("7c2f80e0d605", "as.example", server);
+        file.gates.push(Gate {
+            parameter: "FeatureKeySyncActive".to_owned(),
+            on: "1".to_owned(),
+        });
         file.accounts.push(Account {
             name: "Anna".to_owned(),
             handset: "029e74a599".to_owned(),

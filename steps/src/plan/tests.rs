@@ -3,7 +3,6 @@
 use super::configuration::Vendors;
 use super::scenario::{self, Scenario};
 use super::*;
-use crate::catalogue_tags;
 use server::dialect::Mechanism;
 use std::fs;
 
@@ -376,10 +375,7 @@ fn shipped(rigs: &[Arc<Rig>], vendors: &Vendors) -> Counts {
 #[test]
 fn the_default_plan_stays_within_its_limits() {
     let rig = Path::new(env!("CARGO_MANIFEST_DIR")).join("../rigs/emulated-n870.toml");
-    let dialect = (
-        "broadsoft".to_owned(),
-        catalogue_tags::mechanisms().collect(),
-    );
+    let dialect = ("broadsoft".to_owned(), Mechanism::ALL.into_iter().collect());
     let vendors = Vendors {
         known: ["broadsoft".to_owned()].into(),
         offers: [dialect].into(),
@@ -404,7 +400,7 @@ fn six_devices_and_twelve_dialects_do_not_burst_the_default_plan() {
         .collect();
     let offers = dialects
         .iter()
-        .map(|name| (name.clone(), catalogue_tags::mechanisms().collect()));
+        .map(|name| (name.clone(), Mechanism::ALL.into_iter().collect()));
     let vendors = Vendors {
         known: dialects.iter().cloned().collect(),
         offers: offers.collect(),

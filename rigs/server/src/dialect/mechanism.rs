@@ -21,6 +21,11 @@ pub enum Mechanism {
     SubscribeNotify,
 }
 
+impl Mechanism {
+    /// Every mechanism.
+    pub const ALL: [Self; 3] = [Self::Csta, Self::FeatureCodes, Self::SubscribeNotify];
+}
+
 /// What switches a mechanism on at the base.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
