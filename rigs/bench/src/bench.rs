@@ -13,7 +13,7 @@ mod running;
 mod unit;
 
 use crate::error::RigError;
-use crate::face::{ConsoleFace, Face, WebFace};
+use crate::face::{Console, Face, UnitFace, Web};
 use crate::lab::network::Fault;
 use crate::lab::{Lab, Layout};
 use crate::profile::Profile;
@@ -471,8 +471,8 @@ impl Bench {
     pub fn face(&mut self, name: &str) -> Result<Box<dyn Face + '_>, RigError> {
         let ipui = self.account(name)?.handset.clone();
         Ok(match self.face {
-            HandsetFace::Console => Box::new(ConsoleFace::new(self, ipui)),
-            HandsetFace::Web => Box::new(WebFace::new(self, ipui)),
+            HandsetFace::Console => Box::new(UnitFace::<Console>::new(self, ipui)),
+            HandsetFace::Web => Box::new(UnitFace::<Web>::new(self, ipui)),
         })
     }
 

@@ -7,14 +7,15 @@
 mod console;
 mod web;
 
-pub use console::ConsoleFace;
-pub use web::WebFace;
+pub(crate) use console::Console;
+pub(crate) use web::Web;
 
 use crate::bench::Bench;
 use crate::error::RigError;
 use crate::profile::Profile;
 use evidence::record::{Intent, KeyEffect, Observation, Record, Screen};
 use sip::time::Instant;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,23 +91,99 @@ pub trait Face {
     }
 }
 
-/// Records keys before the base gets them, the intent with the last.
-fn record_keys(bench: &mut Bench, ipui: &str, press: &Press<'_>) {
-    let last = press.keys.len().saturating_sub(1);
-    for (index, key) in press.keys.iter().enumerate() {
-        let observation = Observation::Key {
-            handset: ipui.to_owned(),
-            key: (*key).to_owned(),
-            effect: press.effect,
-            intent: press.intent.clone().filter(|_| index == last),
-        };
-        bench.record_for(ipui, observation);
+/// A handset of a unit on a bench.
+pub(crate) struct At<'b> {
+    bench: &'b mut Bench,
+    unit: usize,
+    ipui: String,
+}
+
+impl At<'_> {
+    fn profile(&self) -> Arc<Profile> {
+        self.bench.shared_profile()
+    }
+
+    /// Records keys before the base gets them, the intent with the last.
+    fn record(&mut self, press: &Press<'_>) {
+        let last = press.keys.len().saturating_sub(1);
+        for (index, key) in press.keys.iter().enumerate() {
+            let observation = Observation::Key {
+                handset: self.ipui.clone(),
+                key: (*key).to_owned(),
+                effect: press.effect,
+                intent: press.intent.clone().filter(|_| index == last),
+            };
+            self.bench.record_at(self.unit, observation);
+        }
     }
 }
 
-/// Lets the world run until the display was reported or the time has come.
-fn until_reported(bench: &mut Bench, ipui: &str, deadline: Instant) -> Result<(), RigError> {
-    let (seen, length) = (bench.last_seq(), deadline.since(bench.now()));
-    let is_its = |record: &Record| matches!(&record.observation, Observation::Screen(screen) if screen.handset == ipui);
-    bench.until_record(seen, length, is_its).map(|_| ())
+/// An instrument of a unit by which its handsets are worked.
+pub(crate) trait Instrument {
+    /// Waits until it can be used.
+    fn ready(at: &mut At<'_>) -> Result<(), RigError>;
+
+    /// Reads the display.
+    fn read(at: &mut At<'_>) -> Result<Screen, RigError>;
+
+    /// Presses keys and reads the display after the last of them.
+    fn press(at: &mut At<'_>, press: &Press<'_>) -> Result<Screen, RigError>;
+}
+
+/// The face that an instrument gives to one handset.
+pub(crate) struct UnitFace<'b, I> {
+    at: At<'b>,
+    instrument: PhantomData<I>,
+}
+
+impl<'b, I: Instrument> UnitFace<'b, I> {
+    pub(crate) fn new(bench: &'b mut Bench, ipui: String) -> Self {
+        let unit = bench.unit_of(&ipui);
+        Self {
+            at: At { bench, unit, ipui },
+            instrument: PhantomData,
+        }
+    }
+
+    fn saw(&mut self, screen: Screen) -> Screen {
+        self.at.bench.saw(self.at.unit, screen.clone());
+        screen
+    }
+}
+
+impl<I: Instrument> Face for UnitFace<'_, I> {
+    fn ipui(&self) -> &str {
+        &self.at.ipui
+    }
+
+    fn profile(&self) -> Arc<Profile> {
+        self.at.profile()
+    }
+
+    fn read(&mut self) -> Result<Screen, RigError> {
+        let screen = I::read(&mut self.at)?;
+        Ok(self.saw(screen))
+    }
+
+    fn press(&mut self, press: &Press<'_>) -> Result<Screen, RigError> {
+        I::ready(&mut self.at)?;
+        self.at.record(press);
+        let screen = I::press(&mut self.at, press)?;
+        Ok(self.saw(screen))
+    }
+
+    fn last_display(&self) -> Option<Screen> {
+        self.at.bench.shown(&self.at.ipui).cloned()
+    }
+
+    fn now(&self) -> Instant {
+        self.at.bench.now()
+    }
+
+    fn pause(&mut self, deadline: Instant) -> Result<(), RigError> {
+        let At { bench, ipui, .. } = &mut self.at;
+        let (seen, length) = (bench.last_seq(), deadline.since(bench.now()));
+        let is_its = |record: &Record| matches!(&record.observation, Observation::Screen(screen) if screen.handset == *ipui);
+        bench.until_record(seen, length, is_its).map(|_| ())
+    }
 }

@@ -273,13 +273,8 @@ impl Bench {
     }
 
     /// Records what a unit did, showed or was told.
-    pub(super) fn record_at(&mut self, place: usize, observation: Observation) {
+    pub(crate) fn record_at(&mut self, place: usize, observation: Observation) {
         self.append_at(Some(place), self.stamp(), observation);
-    }
-
-    /// Records what was done at a handset, for its unit.
-    pub(crate) fn record_for(&mut self, ipui: &str, observation: Observation) {
-        self.record_at(self.unit_of(ipui), observation);
     }
 
     fn append_at(&mut self, place: Option<usize>, stamp: Stamp, observation: Observation) {

@@ -1,90 +1,51 @@
-//! A handset that is worked by commands on the serial console of its unit. How commands and answers are worded is the
-//! profile's business.
+//! Handsets worked by commands on the serial console of their unit. How commands and answers are worded is the profile's
+//! business.
 
-use super::{Face, Press, record_keys, until_reported};
-use crate::bench::Bench;
+use super::{At, Instrument, Press};
 use crate::console::display;
 use crate::error::RigError;
-use crate::profile::Profile;
 use evidence::record::Screen;
-use sip::time::Instant;
-use std::sync::Arc;
 
-/// One handset over the console.
-pub struct ConsoleFace<'b> {
-    bench: &'b mut Bench,
-    ipui: String,
-    unit: usize,
-}
+/// The serial console.
+pub(crate) struct Console;
 
-impl<'b> ConsoleFace<'b> {
-    pub(crate) fn new(bench: &'b mut Bench, ipui: String) -> Self {
-        let unit = bench.unit_of(&ipui);
-        Self { bench, ipui, unit }
-    }
-}
-
-impl Face for ConsoleFace<'_> {
-    fn ipui(&self) -> &str {
-        &self.ipui
+impl Instrument for Console {
+    fn ready(at: &mut At<'_>) -> Result<(), RigError> {
+        at.bench.console_ready(at.unit)
     }
 
-    fn profile(&self) -> Arc<Profile> {
-        self.bench.shared_profile()
-    }
-
-    fn read(&mut self) -> Result<Screen, RigError> {
-        let profile = self.profile();
-        let command = profile
-            .console
-            .display_command
-            .replace("{ipui}", &self.ipui);
+    fn read(at: &mut At<'_>) -> Result<Screen, RigError> {
+        let profile = at.profile();
+        let command = profile.console.display_command.replace("{ipui}", &at.ipui);
         let mut answer = Vec::new();
         // Noise may have torn the first answer; reading changes nothing, so it is done again.
         for _ in 0..2 {
-            answer = self.bench.type_command(self.unit, &command)?;
-            let screen = display::answered(&profile.console.display, &self.ipui, &answer);
+            answer = at.bench.type_command(at.unit, &command)?;
+            let screen = display::answered(&profile.console.display, &at.ipui, &answer);
             if let Some(screen) = screen {
-                self.bench.saw(self.unit, screen.clone());
                 return Ok(screen);
             }
         }
         let answer = answer.join(" / ");
-        Err(self
-            .bench
-            .breaks(RigError::ConsoleAnswer { command, answer }))
+        Err(at.bench.breaks(RigError::ConsoleAnswer { command, answer }))
     }
 
-    fn press(&mut self, press: &Press<'_>) -> Result<Screen, RigError> {
-        self.bench.console_ready(self.unit)?;
-        record_keys(self.bench, &self.ipui, press);
-        let profile = self.profile();
+    fn press(at: &mut At<'_>, press: &Press<'_>) -> Result<Screen, RigError> {
+        let profile = at.profile();
         let template = &profile.console.keys_command;
         let command = template
-            .replace("{ipui}", &self.ipui)
+            .replace("{ipui}", &at.ipui)
             .replace("{keys}", &press.keys.join(" "));
-        let answer = self.bench.type_command(self.unit, &command)?;
+        let answer = at.bench.type_command(at.unit, &command)?;
         let refused = answer
             .iter()
             .find(|line| profile.console.error.is_match(line));
-        if let Some(line) = refused {
-            let answer = line.clone();
-            return Err(self
-                .bench
-                .breaks(RigError::ConsoleAnswer { command, answer }));
+        match refused {
+            None => Self::read(at),
+            Some(line) => {
+                let answer = line.clone();
+                Err(at.bench.breaks(RigError::ConsoleAnswer { command, answer }))
+            }
         }
-        self.read()
-    }
-
-    fn last_display(&self) -> Option<Screen> {
-        self.bench.shown(&self.ipui).cloned()
-    }
-
-    fn now(&self) -> Instant {
-        self.bench.now()
-    }
-
-    fn pause(&mut self, deadline: Instant) -> Result<(), RigError> {
-        until_reported(self.bench, &self.ipui, deadline)
     }
 }
