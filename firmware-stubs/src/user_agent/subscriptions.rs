@@ -40,9 +40,11 @@ impl Subscriptions {
 
     /// Whether a defect gives the registration up with a subscription. Asked once.
     pub(super) fn take_surrender(&mut self) -> bool {
-        self.0
-            .iter_mut()
-            .fold(false, |any, one| one.take_surrender() || any)
+        let mut any = false;
+        for one in &mut self.0 {
+            any |= one.take_surrender();
+        }
+        any
     }
 
     /// There is a binding: subscribes soon what is wanted and was not begun before.

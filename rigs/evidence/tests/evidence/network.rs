@@ -68,7 +68,7 @@ fn what_was_sent_to_the_base_and_lost_does_not_count() {
     };
     let mut log = evidence::log::Log::new();
     for record in &stage.log.records()[..last] {
-        log.append(Stamp::of(&record), record.observation.clone());
+        log.append(Stamp::of(record), record.observation.clone());
     }
     for fate in [Fate::Sent, Fate::Dropped] {
         sip.fate = fate;
