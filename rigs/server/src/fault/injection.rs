@@ -76,7 +76,7 @@ pub trait Faults {
     /// The site of this name.
     fn site(&self, name: &str) -> Option<SiteId>;
 
-    /// Adds a fault to the plan of a site. The caller has checked it if it came from outside ([`Fault::check`]).
+    /// Adds a fault to the plan of a site. The caller has checked it if it came from outside ([`Fault::problem`]).
     fn load_fault(&mut self, site: SiteId, fault: Fault) -> FaultId;
 
     /// Removes one fault. Whether there was one.
