@@ -3,36 +3,22 @@
 //! It only reads. It sees the records of one log in their order and judges what the base's own interface sent and
 //! received. A rule that was not exercised did not pass; a rule that lacks a kind of observation does not judge.
 //!
-//! `scene` keeps what is known, `wire` and `display` change it with SIP and with screens; the rules stand in one file
-//! for each group of the catalogue. A defect breaks as few rules as possible: `display` decides for wrong screens,
-//! `notice` for answers to NOTIFYs, `change` for SUBSCRIBEs that nobody asked for, `refresh` for late refreshes.
+//! Two floors: `scene` is what is known, first as data, then as behaviour (how records change it); `rules` has one
+//! module for each group of the catalogue and reads the scene only. A defect breaks as few rules as possible:
+//! `scene::blame` decides for wrong screens, `scene::notice` for answers to NOTIFYs, `scene::unasked` for SUBSCRIBEs
+//! that nobody asked for, `rules::refresh` for late refreshes.
 
-mod body;
-mod change;
-mod dialog;
-mod display;
-mod failure;
-mod incoming;
-mod menu;
-mod notice;
-mod notify;
-mod patterns;
-mod refresh;
-mod registration;
 mod report;
-mod rule;
+mod rules;
 mod scene;
-mod subscribe;
-mod traffic;
-mod wire;
-mod wish;
 
 pub use report::{Finding, Judgement, Need, RuleReport};
 
 use crate::catalogue::RequirementId;
 use crate::record::{ClaimStatus, Record};
-use rule::{Moment, Rule, Tell};
+use rules::rule::{Rule, Tell};
 use scene::Scene;
+use scene::moment::Moment;
 use std::fmt;
 
 /// The event package of feature key synchronisation.
@@ -55,16 +41,6 @@ struct Watch {
 
 impl Default for Monitor {
     fn default() -> Self {
-        let groups = [
-            registration::rules(),
-            subscribe::rules(),
-            notify::rules(),
-            body::rules(),
-            menu::rules(),
-            change::rules(),
-            refresh::rules(),
-            failure::rules(),
-        ];
         let watch = |rule| Watch {
             rule,
             tell: Tell::default(),
@@ -72,7 +48,7 @@ impl Default for Monitor {
         };
         Self {
             scene: Scene::default(),
-            watches: groups.into_iter().flatten().map(watch).collect(),
+            watches: rules::all().map(watch).collect(),
             moments: Vec::new(),
         }
     }

@@ -1,124 +1,34 @@
 //! The rules of the registration group: REG-01, REG-02, REG-03, REG-05.
 
-use super::report::Need;
-use super::rule::{DISPLAY, Deadlines, Moment, Rule, SECOND, Tell, clock, span};
-use super::scene::Scene;
-use super::traffic::{Purpose, Request, digest, host, user};
-use crate::record::Service;
+use crate::monitor::report::Need;
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::rules::registration::renewal::{Lapse, Renewals};
+use crate::monitor::rules::rule::{Rule, Tell, user_of};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::time::{SECOND, clock, span};
+use crate::monitor::scene::traffic::{Purpose, Request, digest, host, user};
 use sip::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How soon the first SUBSCRIBE follows what allows it.
-const PROMPT: u64 = 10 * SECOND;
+pub(crate) const PROMPT: u64 = 10 * SECOND;
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) mod renewal;
+mod switch;
+
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(OneCallIdPerBoot::default()),
         Box::new(SubscribeFollowsRegistration::default()),
-        Box::new(SwitchedOffIsSilent::default()),
+        Box::new(switch::SwitchedOffIsSilent::default()),
         Box::new(OwnAddressOnly),
     ]
 }
 
 /// Bindings and when they have to be renewed.
-#[derive(Debug, Default)]
-pub(super) struct Renewals {
-    due: Deadlines<Binding>,
-    /// Bindings that have run out, while it is open whether they are renewed late or never.
-    over: Deadlines<Binding>,
-}
-
-/// What became of a binding that was not renewed in time.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Lapse {
-    pub(super) binding: Binding,
-    /// When it was renewed after all.
-    pub(super) late: Option<u64>,
-}
-
-/// How long after its end a binding may still be renewed late; after that it is never.
-const LATE: u64 = 64 * SECOND;
-
-/// A binding that a 2xx granted.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Binding {
-    pub(super) line: usize,
-    pub(super) granted: u64,
-    pub(super) life: u64,
-    pub(super) seq: u64,
-}
-
-impl Renewals {
-    /// Takes a moment; a binding that was renewed late, or never, comes back.
-    pub(super) fn on(&mut self, moment: Moment, scene: &Scene) -> Option<Lapse> {
-        match moment {
-            Moment::Clock => {
-                while let Some((at, binding)) = self.due.pass(scene.now) {
-                    self.over.set(at.saturating_add(LATE), binding);
-                }
-                return self.never(scene.now);
-            }
-            Moment::End => return self.never(u64::MAX),
-            Moment::Boot => {
-                self.due.clear();
-                self.over.clear();
-            }
-            Moment::Provisioned(line) => self.forget(line),
-            Moment::Request(place) => {
-                let request = scene.request(place)?;
-                let line = request
-                    .line
-                    .filter(|_| request.method == Method::Register)?;
-                let mut late = None;
-                self.over.retain(|binding| {
-                    if binding.line == line {
-                        late = Some(*binding);
-                    }
-                    binding.line != line
-                });
-                self.forget(line);
-                return Some(Lapse {
-                    binding: late?,
-                    late: Some(request.at),
-                });
-            }
-            Moment::Answer(place) => {
-                let request = scene.request(place)?;
-                let answer = request.answer.as_ref()?;
-                let life = request.granted_seconds().filter(|seconds| *seconds > 0);
-                if request.method == Method::Register && request.granted() && !request.gives_up() {
-                    let life = life?.saturating_mul(SECOND);
-                    let binding = Binding {
-                        line: request.line?,
-                        granted: answer.at,
-                        life,
-                        seq: answer.seq,
-                    };
-                    self.forget(binding.line);
-                    self.due.set(answer.at.saturating_add(life), binding);
-                }
-            }
-            _ => {}
-        }
-        None
-    }
-
-    fn never(&mut self, now: u64) -> Option<Lapse> {
-        let (_, binding) = self.over.pass(now)?;
-        Some(Lapse {
-            binding,
-            late: None,
-        })
-    }
-
-    fn forget(&mut self, line: usize) {
-        self.due.retain(|binding| binding.line != line);
-        self.over.retain(|binding| binding.line != line);
-    }
-}
-
 /// Whether the account's subscription was refused for good, which is the business of FAIL-03.
-pub(super) fn is_refused(scene: &Scene, line: usize) -> bool {
+pub(crate) fn is_refused(scene: &Scene, line: usize) -> bool {
     scene
         .current(line)
         .is_some_and(|(_, subscription)| matches!(subscription.refused, Some(403 | 489)))
@@ -243,12 +153,6 @@ fn foreign_address(request: &Request, scene: &Scene, line: usize) -> Option<Stri
 }
 
 /// The account's name in findings.
-pub(super) fn user_of(scene: &Scene, line: usize) -> String {
-    scene
-        .line(line)
-        .map_or_else(String::new, |line| format!("account {}", line.user))
-}
-
 /// REG-02
 #[derive(Debug, Default)]
 struct SubscribeFollowsRegistration {
@@ -366,166 +270,6 @@ impl Rule for SubscribeFollowsRegistration {
                     self.on_subscribe(request, scene, tell);
                 }
             }
-            _ => {}
-        }
-    }
-}
-
-/// REG-03
-#[derive(Debug, Default)]
-struct SwitchedOffIsSilent {
-    ever_on: BTreeSet<usize>,
-    /// The latest local wish of an account: when, which record.
-    wished: BTreeMap<usize, (u64, u64, String)>,
-    /// What must be shown locally: since when, on or off, which record.
-    local: BTreeMap<(String, Service), (u64, bool, u64)>,
-}
-
-impl SwitchedOffIsSilent {
-    fn on_request(&self, request: &Request, scene: &Scene, tell: &mut Tell) {
-        let Some(line) = request.line else { return };
-        let Some(known) = scene.line(line) else {
-            return;
-        };
-        if known.sync != Some(false) {
-            return;
-        }
-        if let Some(feature) = &request.feature {
-            let since = scene.now.saturating_sub(known.switched);
-            let ongoing = feature.in_dialog || request.repeats.is_some();
-            let grace = match (self.ever_on.contains(&line), ongoing) {
-                (false, _) => 0,
-                (true, false) => SECOND,
-                (true, true) => PROMPT,
-            };
-            if feature.purpose != Purpose::Unsubscribe && (since > grace || grace == 0) {
-                let text = format!(
-                    "feature key synchronisation is off for {}, but it sent a SUBSCRIBE at {}",
-                    user_of(scene, line),
-                    clock(request.at)
-                );
-                tell.find(self, request.at, text, &[request.seq]);
-            }
-            return;
-        }
-        let Some((at, seq, handset)) = self.wished.get(&line) else {
-            return;
-        };
-        let dialled = scene
-            .dialled
-            .get(handset)
-            .is_some_and(|dialled| dialled + 60 * SECOND > scene.now);
-        let telling = match request.method {
-            Method::Invite => !dialled,
-            Method::Info | Method::Message | Method::Publish => true,
-            _ => false,
-        };
-        if telling && scene.now <= at + 5 * SECOND {
-            let text = format!(
-                "feature key synchronisation is off for {}: a change in the menu at {} must stay local, but a {} left at {}",
-                user_of(scene, line),
-                clock(*at),
-                request.method,
-                clock(request.at)
-            );
-            tell.find(self, request.at, text, &[*seq, request.seq]);
-        }
-    }
-
-    fn on_screen(&mut self, place: usize, scene: &Scene, tell: &mut Tell) {
-        let Some(screen) = scene.unsynced.get(place) else {
-            return;
-        };
-        for (service, shown) in &screen.shown {
-            let key = (screen.handset.clone(), *service);
-            let Some(&(at, active, seq)) = self.local.get(&key) else {
-                continue;
-            };
-            if scene.now < at + DISPLAY {
-                continue;
-            }
-            self.local.remove(&key);
-            if shown.active == active {
-                tell.exercise();
-                continue;
-            }
-            let text = format!(
-                "without synchronisation {} must work locally: the user asked for {} at {}, but handset {} shows {} at {}",
-                service.title(),
-                on_or_off(active),
-                clock(at),
-                screen.handset,
-                on_or_off(shown.active),
-                clock(scene.now)
-            );
-            tell.find(self, scene.now, text, &[seq, scene.seq]);
-        }
-    }
-}
-
-const fn on_or_off(active: bool) -> &'static str {
-    if active { "on" } else { "off" }
-}
-
-impl Rule for SwitchedOffIsSilent {
-    fn requirement(&self) -> &'static str {
-        "REG-03"
-    }
-
-    fn needs(&self) -> &'static [Need] {
-        &[Need::Sip, Need::Provisioning]
-    }
-
-    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        match moment {
-            Moment::Boot => {
-                self.wished.clear();
-                self.local.clear();
-            }
-            Moment::Provisioned(place) => {
-                self.wished.remove(&place);
-                self.local
-                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(place));
-                if scene
-                    .line(place)
-                    .is_some_and(|line| line.sync == Some(true))
-                {
-                    self.ever_on.insert(place);
-                }
-            }
-            Moment::Answer(place) => {
-                let Some(request) = scene.request(place) else {
-                    return;
-                };
-                let line = request.line.and_then(|line| scene.line(line));
-                let fresh = line.is_some_and(|line| {
-                    line.sync == Some(false) && line.first_registered == Some(scene.now)
-                });
-                if fresh && request.method == Method::Register && request.granted() {
-                    tell.exercise();
-                }
-            }
-            Moment::Wish(place) => {
-                let Some(wish) = scene.wishes.get(place) else {
-                    return;
-                };
-                if wish.synced == Some(false) {
-                    tell.exercise();
-                    let service = wish.intent.service;
-                    self.wished
-                        .insert(wish.line, (wish.at, wish.seq, wish.handset.clone()));
-                    self.local.insert(
-                        (wish.handset.clone(), service),
-                        (wish.at, wish.intent.active, wish.seq),
-                    );
-                }
-            }
-            Moment::Request(place) => {
-                if let Some(request) = scene.request(place) {
-                    self.on_request(request, scene, tell);
-                }
-            }
-            Moment::UnsyncedScreen(place) => self.on_screen(place, scene, tell),
             _ => {}
         }
     }

@@ -3,44 +3,44 @@
 //! A wish belongs to the first change that fits it. A change that only says what the server has just told belongs to
 //! none, and a change sent again after a failure belongs to the wish of the one that failed.
 
-use super::change::ECHO;
-use super::rule::TIMER_F;
-use super::scene::Scene;
-use super::wire::activation;
 use crate::body::{Asked, Reading, Told};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::outgoing::activation;
+use crate::monitor::scene::time::TIMER_F;
+use crate::monitor::scene::unasked::ECHO;
 use crate::record::{Intent, Service};
 
 /// A change that a user completed at a handset.
 #[derive(Debug)]
-pub(super) struct Wish {
-    pub(super) seq: u64,
-    pub(super) at: u64,
-    pub(super) handset: String,
-    pub(super) line: usize,
-    pub(super) intent: Intent,
+pub(crate) struct Wish {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) handset: String,
+    pub(crate) line: usize,
+    pub(crate) intent: Intent,
     /// Whether the account synchronises, as far as that is known.
-    pub(super) synced: Option<bool>,
+    pub(crate) synced: Option<bool>,
     /// Whether the base could send it at once: a live subscription with nothing outstanding.
-    pub(super) sendable: bool,
+    pub(crate) sendable: bool,
     /// Whether it asks for what was already shown.
-    pub(super) idle: bool,
+    pub(crate) idle: bool,
     /// The SUBSCRIBEs that carry it; repeats with credentials are not counted.
-    pub(super) sent: Vec<usize>,
+    pub(crate) sent: Vec<usize>,
     /// A later wish for the same service went out in its place.
-    pub(super) superseded: bool,
+    pub(crate) superseded: bool,
     /// A final response to the SUBSCRIBE that carries it has come.
-    pub(super) finals: Option<u16>,
+    pub(crate) finals: Option<u16>,
     /// The service was notified since it was sent.
-    pub(super) notified: bool,
+    pub(crate) notified: bool,
     /// It is answered: the display owes the server's state.
-    pub(super) closed: bool,
+    pub(crate) closed: bool,
     /// The NOTIFY that answered it said something else.
-    pub(super) contradicted: bool,
+    pub(crate) contradicted: bool,
 }
 
 impl Wish {
     /// Whether the server tells something else than it asks for.
-    pub(super) fn contradicts(&self, told: &Told) -> bool {
+    pub(crate) fn contradicts(&self, told: &Told) -> bool {
         let other_number = self.intent.number.is_some()
             && told.shown_number().is_some()
             && told.shown_number() != self.intent.number.as_deref();
@@ -48,14 +48,14 @@ impl Wish {
     }
 
     /// Whether it still waits to be sent.
-    pub(super) fn is_unsent(&self) -> bool {
+    pub(crate) fn is_unsent(&self) -> bool {
         self.sent.is_empty() && !self.superseded && !self.closed
     }
 }
 
 impl Scene {
     /// The user's wish that a change carries: the one it fits best, the oldest one else.
-    pub(super) fn carry(
+    pub(crate) fn carry(
         &mut self,
         line: usize,
         request: usize,

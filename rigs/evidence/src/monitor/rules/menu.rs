@@ -1,17 +1,19 @@
 //! The rules of the menu group: MENU-01, MENU-02, MENU-03. Which of them a wrong screen breaks says `display`.
 
-use super::display::Check;
-use super::patterns::Shown;
-use super::report::Need;
-use super::rule::{Moment, Rule, Tell, clock};
-use super::scene::Scene;
+use crate::monitor::report::Need;
+use crate::monitor::rules::rule::{Rule, Tell};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::display::Check;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::patterns::Shown;
+use crate::monitor::scene::time::clock;
 use crate::record::{Service, View};
 use std::collections::BTreeMap;
 
 /// What a rule over screens needs.
-pub(super) const SCREENS: &[Need] = &[Need::Sip, Need::Provisioning, Need::Claim, Need::Screen];
+pub(crate) const SCREENS: &[Need] = &[Need::Sip, Need::Provisioning, Need::Claim, Need::Screen];
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(Displayed {
             requirement: "MENU-01",
@@ -33,10 +35,10 @@ pub(super) fn rules() -> Vec<Box<dyn Rule>> {
 }
 
 /// A requirement that screens keep or break, nothing else.
-pub(super) struct Displayed {
-    pub(super) requirement: &'static str,
+pub(crate) struct Displayed {
+    pub(crate) requirement: &'static str,
     /// Whether a screen that agrees exercises it.
-    pub(super) trigger: fn(&Check, &Scene) -> bool,
+    pub(crate) trigger: fn(&Check, &Scene) -> bool,
 }
 
 impl Rule for Displayed {
@@ -67,7 +69,7 @@ impl Rule for Displayed {
 }
 
 /// Reports a wrong screen when it breaks this rule's requirement.
-pub(super) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &mut Tell) {
+pub(crate) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &mut Tell) {
     if let Some(wrong) = &check.wrong
         && wrong.requirement == rule.requirement()
     {

@@ -10,63 +10,63 @@
 //!
 //! `trouble` means that something happened after which a base may rightly refresh early or begin anew.
 
-use super::rule::{SECOND, TIMER_F};
-use super::traffic::Purpose;
+use crate::monitor::scene::time::{SECOND, TIMER_F};
+use crate::monitor::scene::traffic::Purpose;
 use sip::message::Message;
 
 /// One subscription, named by Call-ID and the base's tag.
 #[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) line: usize,
-    pub(super) call_id: String,
-    pub(super) boot: u32,
-    pub(super) remote_tag: Option<String>,
-    pub(super) confirmed: bool,
-    pub(super) last_cseq: u32,
+pub(crate) struct Subscription {
+    pub(crate) line: usize,
+    pub(crate) call_id: String,
+    pub(crate) boot: u32,
+    pub(crate) remote_tag: Option<String>,
+    pub(crate) confirmed: bool,
+    pub(crate) last_cseq: u32,
     /// When its last SUBSCRIBE was sent, while it has no final response.
-    pub(super) asking: Option<u64>,
-    pub(super) grant: Option<Grant>,
+    pub(crate) asking: Option<u64>,
+    pub(crate) grant: Option<Grant>,
     /// When a 2xx to a SUBSCRIBE without body last arrived.
-    pub(super) plain_grant: u64,
+    pub(crate) plain_grant: u64,
     /// The life that the last accepted NOTIFY told, in microseconds.
-    pub(super) told_life: Option<u64>,
+    pub(crate) told_life: Option<u64>,
     /// The end of its life as a NOTIFY shortened it.
-    pub(super) shortened: Option<(u64, u64)>,
-    pub(super) unsubscribed: Option<u64>,
+    pub(crate) shortened: Option<(u64, u64)>,
+    pub(crate) unsubscribed: Option<u64>,
     /// The closing NOTIFY has come.
-    pub(super) closed: bool,
-    pub(super) ended: Option<u64>,
+    pub(crate) closed: bool,
+    pub(crate) ended: Option<u64>,
     /// The final response that refused it.
-    pub(super) refused: Option<u16>,
-    pub(super) trouble: bool,
+    pub(crate) refused: Option<u16>,
+    pub(crate) trouble: bool,
     /// What the next NOTIFY answers.
-    pub(super) awaits: Option<Purpose>,
-    pub(super) accepted_cseq: Option<u32>,
-    pub(super) seen_cseq: Option<u32>,
+    pub(crate) awaits: Option<Purpose>,
+    pub(crate) accepted_cseq: Option<u32>,
+    pub(crate) seen_cseq: Option<u32>,
 }
 
 /// What a 2xx granted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Grant {
-    pub(super) at: u64,
-    pub(super) seq: u64,
-    pub(super) status: u16,
+pub(crate) struct Grant {
+    pub(crate) at: u64,
+    pub(crate) seq: u64,
+    pub(crate) status: u16,
     /// How long, in microseconds; nothing when the 2xx does not say.
-    pub(super) life: Option<u64>,
+    pub(crate) life: Option<u64>,
     /// What the base asked for, in seconds.
-    pub(super) requested: Option<u32>,
+    pub(crate) requested: Option<u32>,
 }
 
 impl Subscription {
     /// When its life runs out, as far as that is known.
-    pub(super) fn expiry(&self) -> Option<u64> {
+    pub(crate) fn expiry(&self) -> Option<u64> {
         let grant = self.grant?;
         let granted = grant.at.saturating_add(grant.life?);
         Some(self.shortened.map_or(granted, |(at, _)| at.min(granted)))
     }
 
     /// Whether it was granted and nothing has ended it.
-    pub(super) fn is_live(&self, now: u64) -> bool {
+    pub(crate) fn is_live(&self, now: u64) -> bool {
         self.grant.is_some()
             && self.ended.is_none()
             && self.unsubscribed.is_none()
@@ -74,7 +74,7 @@ impl Subscription {
     }
 
     /// Whether the base must know it: it is asked for or live, and no SUBSCRIBE of it stays without answer.
-    pub(super) fn is_sure(&self, now: u64) -> bool {
+    pub(crate) fn is_sure(&self, now: u64) -> bool {
         self.ended.is_none()
             && self.unsubscribed.is_none()
             && self
@@ -84,12 +84,12 @@ impl Subscription {
     }
 
     /// Whether all it asked for was granted and notified, and nothing has gone wrong since.
-    pub(super) const fn is_settled(&self) -> bool {
+    pub(crate) const fn is_settled(&self) -> bool {
         self.asking.is_none() && self.awaits.is_none() && !self.trouble
     }
 
     /// Whether this NOTIFY comes after all accepted ones (RFC 3261 §12.2.2); nothing when that is open.
-    pub(super) fn is_ordered(&self, notify: &Message) -> Option<bool> {
+    pub(crate) fn is_ordered(&self, notify: &Message) -> Option<bool> {
         let (cseq, _) = notify.cseq()?;
         match (self.accepted_cseq, self.seen_cseq) {
             (Some(accepted), _) if cseq < accepted => Some(false),
@@ -99,7 +99,7 @@ impl Subscription {
     }
 
     /// Whether numbers are left out between the last accepted NOTIFY and this one.
-    pub(super) fn leaves_gap(&self, notify: &Message) -> bool {
+    pub(crate) fn leaves_gap(&self, notify: &Message) -> bool {
         match (self.accepted_cseq, notify.cseq()) {
             (Some(accepted), Some((cseq, _))) => cseq > accepted.saturating_add(1),
             _ => false,
@@ -107,7 +107,7 @@ impl Subscription {
     }
 
     /// Whether the next NOTIFY is the first after a 202.
-    pub(super) fn awaits_after_202(&self) -> bool {
+    pub(crate) fn awaits_after_202(&self) -> bool {
         self.awaits.is_some() && self.grant.is_some_and(|grant| grant.status == 202)
     }
 }

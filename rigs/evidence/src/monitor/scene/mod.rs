@@ -3,56 +3,70 @@
 //! It is built from records alone and judges nothing except whether a display agrees with the last accepted NOTIFY.
 //! Rules read it. A base that is switched on again has forgotten what it keeps in memory; one that is off may be silent.
 
-use super::dialog::Subscription;
-use super::display::{Check, Displays, Unsynced};
-use super::report::Need;
-use super::rule::Moment;
-use super::traffic::{Arrival, Request};
-use super::wish::Wish;
+mod blame;
+pub(crate) mod display;
+mod incoming;
+pub(crate) mod moment;
+pub(crate) mod notice;
+pub(crate) mod outgoing;
+pub(crate) mod patterns;
+mod screens;
+pub(crate) mod subscription;
+pub(crate) mod time;
+pub(crate) mod traffic;
+pub(crate) mod unasked;
+pub(crate) mod wish;
+
+use crate::monitor::report::Need;
+use crate::monitor::scene::display::{Check, Displays, Unsynced};
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::subscription::Subscription;
+use crate::monitor::scene::traffic::{Arrival, Request};
+use crate::monitor::scene::wish::Wish;
 use crate::provisioning::{Account, Provisioning};
 use crate::record::{ClaimStatus, Intent, KeyEffect, Observation, PowerChange, Record, Service};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account as it is seen on the wire: one address-of-record, one or more handsets.
 #[derive(Debug, Default)]
-pub(super) struct Line {
-    pub(super) user: String,
-    pub(super) auth_name: String,
-    pub(super) domain: String,
-    pub(super) handsets: Vec<String>,
+pub(crate) struct Line {
+    pub(crate) user: String,
+    pub(crate) auth_name: String,
+    pub(crate) domain: String,
+    pub(crate) handsets: Vec<String>,
     /// Whether provisioning has it.
-    pub(super) provisioned: bool,
+    pub(crate) provisioned: bool,
     /// Provisioning had it and has it no more.
-    pub(super) deleted: bool,
+    pub(crate) deleted: bool,
     /// The switch of feature key synchronisation, when it is known.
-    pub(super) sync: Option<bool>,
+    pub(crate) sync: Option<bool>,
     /// When the switch last changed.
-    pub(super) switched: u64,
+    pub(crate) switched: u64,
     /// When an account that was there was last provisioned again, changed or not.
-    pub(super) refetched: Option<u64>,
-    pub(super) registration: Option<Registration>,
+    pub(crate) refetched: Option<u64>,
+    pub(crate) registration: Option<Registration>,
     /// When its first binding of this boot was granted.
-    pub(super) first_registered: Option<u64>,
+    pub(crate) first_registered: Option<u64>,
     /// When a REGISTER without final response was sent.
-    pub(super) registering: Option<u64>,
+    pub(crate) registering: Option<u64>,
     /// It has subscribed in this boot.
-    pub(super) has_subscribed: bool,
+    pub(crate) has_subscribed: bool,
     /// A NOTIFY was accepted in this boot.
-    pub(super) has_state: bool,
+    pub(crate) has_state: bool,
     /// Its latest subscription.
-    pub(super) current: Option<usize>,
+    pub(crate) current: Option<usize>,
 }
 
 /// A binding as the registrar granted it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Registration {
-    pub(super) at: u64,
+pub(crate) struct Registration {
+    pub(crate) at: u64,
     /// How long, in microseconds.
-    pub(super) life: Option<u64>,
+    pub(crate) life: Option<u64>,
 }
 
 impl Registration {
-    pub(super) fn is_live(&self, now: u64) -> bool {
+    pub(crate) fn is_live(&self, now: u64) -> bool {
         self.life
             .is_none_or(|life| now < self.at.saturating_add(life))
     }
@@ -60,43 +74,43 @@ impl Registration {
 
 /// Everything known.
 #[derive(Debug, Default)]
-pub(super) struct Scene {
-    pub(super) now: u64,
-    pub(super) seq: u64,
-    pub(super) boot: u32,
+pub(crate) struct Scene {
+    pub(crate) now: u64,
+    pub(crate) seq: u64,
+    pub(crate) boot: u32,
     /// The base is switched off.
-    pub(super) down: bool,
+    pub(crate) down: bool,
     /// Its power was seen to change.
     powered: bool,
     /// The base has sent SIP since its boot.
-    pub(super) spoken: bool,
-    pub(super) available: BTreeSet<Need>,
-    pub(super) claims: BTreeMap<String, (String, ClaimStatus)>,
-    pub(super) lines: Vec<Line>,
-    pub(super) requests: Vec<Request>,
-    pub(super) arrivals: Vec<Arrival>,
-    pub(super) subscriptions: Vec<Subscription>,
-    pub(super) wishes: Vec<Wish>,
-    pub(super) checks: Vec<Check>,
-    pub(super) unsynced: Vec<Unsynced>,
-    pub(super) displays: Displays,
+    pub(crate) spoken: bool,
+    pub(crate) available: BTreeSet<Need>,
+    pub(crate) claims: BTreeMap<String, (String, ClaimStatus)>,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) subscriptions: Vec<Subscription>,
+    pub(crate) wishes: Vec<Wish>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) unsynced: Vec<Unsynced>,
+    pub(crate) displays: Displays,
     /// Handsets at which a call was begun by hand, and when.
-    pub(super) dialled: BTreeMap<String, u64>,
+    pub(crate) dialled: BTreeMap<String, u64>,
     /// When a key was last pressed at each handset.
-    pub(super) pressed: BTreeMap<String, u64>,
+    pub(crate) pressed: BTreeMap<String, u64>,
     /// Call-IDs of other dialogs of the base.
-    pub(super) other_call_ids: BTreeSet<String>,
-    pub(super) request_places: BTreeMap<String, usize>,
-    pub(super) arrival_places: BTreeMap<String, usize>,
-    pub(super) dialogs: BTreeMap<(String, String), usize>,
-    pub(super) challenges: BTreeMap<String, usize>,
+    pub(crate) other_call_ids: BTreeSet<String>,
+    pub(crate) request_places: BTreeMap<String, usize>,
+    pub(crate) arrival_places: BTreeMap<String, usize>,
+    pub(crate) dialogs: BTreeMap<(String, String), usize>,
+    pub(crate) challenges: BTreeMap<String, usize>,
     users: BTreeMap<String, usize>,
     handsets: BTreeMap<String, usize>,
 }
 
 impl Scene {
     /// Takes a record and says what happened.
-    pub(super) fn take(&mut self, record: &Record, moments: &mut Vec<Moment>) {
+    pub(crate) fn take(&mut self, record: &Record, moments: &mut Vec<Moment>) {
         self.seq = record.seq;
         match &record.observation {
             Observation::Claim {
@@ -143,51 +157,51 @@ impl Scene {
     }
 
     /// Whether the log has seen the base boot, so that what it owns is known from the start.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.boot > 0 || self.available.contains(&Need::Provisioning)
     }
 
     /// Whether every wish of a user is on record.
-    pub(super) fn knows_keys(&self) -> bool {
+    pub(crate) fn knows_keys(&self) -> bool {
         self.available.contains(&Need::Key)
     }
 
-    pub(super) fn claim(&self, key: &str) -> Option<&str> {
+    pub(crate) fn claim(&self, key: &str) -> Option<&str> {
         self.claims.get(key).map(|(value, _)| value.as_str())
     }
 
-    pub(super) fn line(&self, place: usize) -> Option<&Line> {
+    pub(crate) fn line(&self, place: usize) -> Option<&Line> {
         self.lines.get(place)
     }
 
-    pub(super) fn request(&self, place: usize) -> Option<&Request> {
+    pub(crate) fn request(&self, place: usize) -> Option<&Request> {
         self.requests.get(place)
     }
 
-    pub(super) fn arrival(&self, place: usize) -> Option<&Arrival> {
+    pub(crate) fn arrival(&self, place: usize) -> Option<&Arrival> {
         self.arrivals.get(place)
     }
 
-    pub(super) fn subscription(&self, place: usize) -> Option<&Subscription> {
+    pub(crate) fn subscription(&self, place: usize) -> Option<&Subscription> {
         self.subscriptions.get(place)
     }
 
     /// The latest subscription of an account, with its place.
-    pub(super) fn current(&self, line: usize) -> Option<(usize, &Subscription)> {
+    pub(crate) fn current(&self, line: usize) -> Option<(usize, &Subscription)> {
         let place = self.lines.get(line)?.current?;
         Some((place, self.subscriptions.get(place)?))
     }
 
-    pub(super) fn line_of_handset(&self, handset: &str) -> Option<usize> {
+    pub(crate) fn line_of_handset(&self, handset: &str) -> Option<usize> {
         self.handsets.get(handset).copied()
     }
 
-    pub(super) fn line_of_user(&self, user: &str) -> Option<usize> {
+    pub(crate) fn line_of_user(&self, user: &str) -> Option<usize> {
         self.users.get(user).copied()
     }
 
     /// The account with this user, made when it is new.
-    pub(super) fn line_for(&mut self, user: &str) -> usize {
+    pub(crate) fn line_for(&mut self, user: &str) -> usize {
         if let Some(line) = self.users.get(user) {
             return *line;
         }
@@ -373,7 +387,7 @@ impl Scene {
     }
 
     /// Whether a wish for this service of this handset has no answer yet.
-    pub(super) fn is_wished(&self, handset: &str, service: Service) -> bool {
+    pub(crate) fn is_wished(&self, handset: &str, service: Service) -> bool {
         self.wishes
             .iter()
             .rev()

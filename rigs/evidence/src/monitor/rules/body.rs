@@ -1,13 +1,13 @@
 //! The rules of the body group: BODY-01, BODY-02, BODY-07, BODY-11. Which of them a wrong screen breaks says `display`.
 
-use super::display::Check;
-use super::menu::Displayed;
-use super::notice::Notice;
-use super::rule::Rule;
-use super::scene::Scene;
+use crate::monitor::rules::menu::Displayed;
+use crate::monitor::rules::rule::Rule;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::display::Check;
+use crate::monitor::scene::notice::Notice;
 use crate::record::Service;
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         displayed("BODY-01", |_, _| true),
         displayed("BODY-02", |check, scene| {

@@ -1,11 +1,14 @@
 //! How SIP records change the scene: requests of the base and their answers, registrations, subscriptions.
 
-use super::dialog::{Grant, Subscription};
-use super::rule::{DISPLAY, Moment, SECOND};
-use super::scene::{Registration, Scene};
-use super::traffic::{Answer, Copy, Feature, Purpose, Replaced, Request, digest, user};
 use crate::body::{Asked, Reading};
 use crate::monitor::report::Need;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::subscription::{Grant, Subscription};
+use crate::monitor::scene::time::{DISPLAY, SECOND};
+use crate::monitor::scene::traffic::{
+    Answer, Feature, Purpose, Replaced, Request, Retransmission, digest, user,
+};
+use crate::monitor::scene::{Registration, Scene};
 use crate::record::{Direction, Fate, Sip};
 use sip::message::{Message, Method};
 
@@ -18,7 +21,7 @@ const ENDING: [u16; 13] = [
 const REPEAT: u64 = 5 * SECOND;
 
 impl Scene {
-    pub(super) fn take_sip(&mut self, sip: &Sip, moments: &mut Vec<Moment>) {
+    pub(crate) fn take_sip(&mut self, sip: &Sip, moments: &mut Vec<Moment>) {
         let outward = match (sip.direction, sip.fate) {
             (Direction::FromBase, Fate::Sent) => true,
             (Direction::ToBase, Fate::Delivered) => false,
@@ -53,7 +56,7 @@ impl Scene {
         if let Some(known) = same.or_else(|| self.disguised_copy(sip, &message, cseq, &method)) {
             self.request_places.insert(place, known);
             if let Some(request) = self.requests.get_mut(known) {
-                request.copies.push(Copy {
+                request.copies.push(Retransmission {
                     seq: self.seq,
                     at: self.now,
                     identical: request.message.wire() == message.wire(),
@@ -163,7 +166,7 @@ impl Scene {
     fn is_featured(&self, message: &Message) -> bool {
         let package = |text: &str| {
             let package = text.split(';').next().unwrap_or_default().trim();
-            package.eq_ignore_ascii_case(super::PACKAGE)
+            package.eq_ignore_ascii_case(crate::monitor::PACKAGE)
         };
         let mut events = message.headers("Event").peekable();
         if events.peek().is_none() {
@@ -171,7 +174,9 @@ impl Scene {
                 .header("Accept")
                 .into_iter()
                 .chain(message.header("Content-Type"));
-            let named = types.into_iter().any(|text| text.contains(super::PACKAGE));
+            let named = types
+                .into_iter()
+                .any(|text| text.contains(crate::monitor::PACKAGE));
             return named || self.known_dialog(message).is_some();
         }
         events.any(package) || self.known_dialog(message).is_some()
@@ -470,7 +475,7 @@ impl Scene {
 }
 
 /// Whether a request for a change switches on, when it says so.
-pub(super) fn activation(asked: &Asked) -> Option<bool> {
+pub(crate) fn activation(asked: &Asked) -> Option<bool> {
     let name = match asked.document.name.as_str() {
         "SetDoNotDisturb" => "doNotDisturbOn",
         _ => "activateForward",
@@ -483,7 +488,7 @@ pub(super) fn activation(asked: &Asked) -> Option<bool> {
 }
 
 /// The name of a transaction (RFC 3261 §17.1.3), with the CSeq for peers whose branches are not unique.
-pub(super) fn key(message: &Message, cseq: u32, method: &Method) -> String {
+pub(crate) fn key(message: &Message, cseq: u32, method: &Method) -> String {
     format!("{} {cseq} {method}", message.branch().unwrap_or_default())
 }
 

@@ -3,13 +3,15 @@
 //! A refresh that comes too late breaks REF-02 when the server granted less than was asked for and the base follows its
 //! own figure, REF-01 else. Which one it is can be told only when the refresh comes at last, or never.
 
-use super::menu::{SCREENS, tell_wrong};
-use super::registration::user_of;
-use super::report::Need;
-use super::rule::{Deadlines, MILLISECOND, Moment, Rule, SECOND, SLACK, Tell, clock, span};
-use super::scene::Scene;
-use super::subscribe::subscribe;
-use super::traffic::Purpose;
+use crate::monitor::report::Need;
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::rules::menu::{SCREENS, tell_wrong};
+use crate::monitor::rules::rule::{Rule, Tell, user_of};
+use crate::monitor::rules::subscribe::subscribe;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
+use crate::monitor::scene::traffic::Purpose;
 use std::collections::BTreeMap;
 
 /// How far ahead of the end a refresh is sent.
@@ -19,7 +21,7 @@ const SHORTEST: u64 = 6 * SECOND;
 /// How often a base may subscribe that was not told a life.
 const UNTOLD: u64 = 30 * SECOND;
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(InTime {
             requirement: "REF-01",
@@ -110,7 +112,8 @@ impl Lives {
             }
             Moment::Answer(place) => {
                 let request = scene.request(place);
-                let subscription = request.and_then(super::traffic::Request::subscription);
+                let subscription =
+                    request.and_then(crate::monitor::scene::traffic::Request::subscription);
                 self.renew(subscription, scene);
             }
             Moment::Reply(place) => {

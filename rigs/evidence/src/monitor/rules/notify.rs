@@ -2,11 +2,14 @@
 //!
 //! A NOTIFY that must be accepted and is not breaks the rule of what is special about it, NOT-02 when nothing is.
 
-use super::menu::tell_wrong;
-use super::notice::{Due, Notice, Reason, Refusal};
-use super::rule::{Deadlines, MILLISECOND, Moment, Rule, SECOND, TIMER_F, Tell, clock, span};
-use super::scene::Scene;
-use super::traffic::Arrival;
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::rules::menu::tell_wrong;
+use crate::monitor::rules::rule::{Rule, Tell};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::notice::{Due, Notice, Reason, Refusal};
+use crate::monitor::scene::time::{MILLISECOND, SECOND, TIMER_F, clock, span};
+use crate::monitor::scene::traffic::Arrival;
 use bytes::Bytes;
 use sip::message::Message;
 
@@ -15,7 +18,7 @@ const PROMPT: u64 = 500 * MILLISECOND;
 /// When a NOTIFY that came before the 2xx counts as not answered at all.
 const NEVER: u64 = 2 * SECOND;
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(Answered::new("NOT-01", |due| {
             due == Due::Accept(Reason::Early)

@@ -1,19 +1,20 @@
 //! How requests that reach the base change the scene: NOTIFYs, what the base answers, and what it owes from then on.
 
-use super::dialog::Subscription;
-use super::notice::{Circumstances, Due, EventMatch, Notice, State};
-use super::rule::{DISPLAY, Moment, SECOND, TIMER_F};
-use super::scene::Scene;
-use super::traffic::{Arrival, Purpose, Reply, user};
-use super::wire::key;
 use crate::body::{Device, Reading};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, State};
+use crate::monitor::scene::outgoing::key;
+use crate::monitor::scene::subscription::Subscription;
+use crate::monitor::scene::time::{DISPLAY, SECOND, TIMER_F};
+use crate::monitor::scene::traffic::{Arrival, Purpose, Reply, user};
 use crate::record::Sip;
 use bytes::Bytes;
 use sip::message::{Message, Method};
 
 impl Scene {
     /// The NOTIFYs that have reached an account since then and need not be refused, latest first.
-    pub(super) fn told_since(
+    pub(crate) fn told_since(
         &self,
         line: usize,
         since: u64,
@@ -32,7 +33,7 @@ impl Scene {
         })
     }
 
-    pub(super) fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
+    pub(crate) fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
         let Some((cseq, method)) = message.cseq() else {
             return;
         };
@@ -133,7 +134,7 @@ impl Scene {
         notice
     }
 
-    pub(super) fn replied(
+    pub(crate) fn replied(
         &mut self,
         sip: &Sip,
         status: u16,

@@ -1,0 +1,172 @@
+//! REG-03: an account without synchronisation works locally and tells the server nothing.
+
+use super::PROMPT;
+use crate::monitor::report::Need;
+use crate::monitor::rules::rule::{Rule, Tell, user_of};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::time::{DISPLAY, SECOND, clock};
+use crate::monitor::scene::traffic::{Purpose, Request};
+use crate::record::Service;
+use sip::message::Method;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// REG-03
+#[derive(Debug, Default)]
+pub(crate) struct SwitchedOffIsSilent {
+    ever_on: BTreeSet<usize>,
+    /// The latest local wish of an account: when, which record.
+    wished: BTreeMap<usize, (u64, u64, String)>,
+    /// What must be shown locally: since when, on or off, which record.
+    local: BTreeMap<(String, Service), (u64, bool, u64)>,
+}
+
+impl SwitchedOffIsSilent {
+    fn on_request(&self, request: &Request, scene: &Scene, tell: &mut Tell) {
+        let Some(line) = request.line else { return };
+        let Some(known) = scene.line(line) else {
+            return;
+        };
+        if known.sync != Some(false) {
+            return;
+        }
+        if let Some(feature) = &request.feature {
+            let since = scene.now.saturating_sub(known.switched);
+            let ongoing = feature.in_dialog || request.repeats.is_some();
+            let grace = match (self.ever_on.contains(&line), ongoing) {
+                (false, _) => 0,
+                (true, false) => SECOND,
+                (true, true) => PROMPT,
+            };
+            if feature.purpose != Purpose::Unsubscribe && (since > grace || grace == 0) {
+                let text = format!(
+                    "feature key synchronisation is off for {}, but it sent a SUBSCRIBE at {}",
+                    user_of(scene, line),
+                    clock(request.at)
+                );
+                tell.find(self, request.at, text, &[request.seq]);
+            }
+            return;
+        }
+        let Some((at, seq, handset)) = self.wished.get(&line) else {
+            return;
+        };
+        let dialled = scene
+            .dialled
+            .get(handset)
+            .is_some_and(|dialled| dialled + 60 * SECOND > scene.now);
+        let telling = match request.method {
+            Method::Invite => !dialled,
+            Method::Info | Method::Message | Method::Publish => true,
+            _ => false,
+        };
+        if telling && scene.now <= at + 5 * SECOND {
+            let text = format!(
+                "feature key synchronisation is off for {}: a change in the menu at {} must stay local, but a {} left at {}",
+                user_of(scene, line),
+                clock(*at),
+                request.method,
+                clock(request.at)
+            );
+            tell.find(self, request.at, text, &[*seq, request.seq]);
+        }
+    }
+
+    fn on_screen(&mut self, place: usize, scene: &Scene, tell: &mut Tell) {
+        let Some(screen) = scene.unsynced.get(place) else {
+            return;
+        };
+        for (service, shown) in &screen.shown {
+            let key = (screen.handset.clone(), *service);
+            let Some(&(at, active, seq)) = self.local.get(&key) else {
+                continue;
+            };
+            if scene.now < at + DISPLAY {
+                continue;
+            }
+            self.local.remove(&key);
+            if shown.active == active {
+                tell.exercise();
+                continue;
+            }
+            let text = format!(
+                "without synchronisation {} must work locally: the user asked for {} at {}, but handset {} shows {} at {}",
+                service.title(),
+                on_or_off(active),
+                clock(at),
+                screen.handset,
+                on_or_off(shown.active),
+                clock(scene.now)
+            );
+            tell.find(self, scene.now, text, &[seq, scene.seq]);
+        }
+    }
+}
+
+const fn on_or_off(active: bool) -> &'static str {
+    if active { "on" } else { "off" }
+}
+
+impl Rule for SwitchedOffIsSilent {
+    fn requirement(&self) -> &'static str {
+        "REG-03"
+    }
+
+    fn needs(&self) -> &'static [Need] {
+        &[Need::Sip, Need::Provisioning]
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Boot => {
+                self.wished.clear();
+                self.local.clear();
+            }
+            Moment::Provisioned(place) => {
+                self.wished.remove(&place);
+                self.local
+                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(place));
+                if scene
+                    .line(place)
+                    .is_some_and(|line| line.sync == Some(true))
+                {
+                    self.ever_on.insert(place);
+                }
+            }
+            Moment::Answer(place) => {
+                let Some(request) = scene.request(place) else {
+                    return;
+                };
+                let line = request.line.and_then(|line| scene.line(line));
+                let fresh = line.is_some_and(|line| {
+                    line.sync == Some(false) && line.first_registered == Some(scene.now)
+                });
+                if fresh && request.method == Method::Register && request.granted() {
+                    tell.exercise();
+                }
+            }
+            Moment::Wish(place) => {
+                let Some(wish) = scene.wishes.get(place) else {
+                    return;
+                };
+                if wish.synced == Some(false) {
+                    tell.exercise();
+                    let service = wish.intent.service;
+                    self.wished
+                        .insert(wish.line, (wish.at, wish.seq, wish.handset.clone()));
+                    self.local.insert(
+                        (wish.handset.clone(), service),
+                        (wish.at, wish.intent.active, wish.seq),
+                    );
+                }
+            }
+            Moment::Request(place) => {
+                if let Some(request) = scene.request(place) {
+                    self.on_request(request, scene, tell);
+                }
+            }
+            Moment::UnsyncedScreen(place) => self.on_screen(place, scene, tell),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Which requirement a wrong screen breaks.
+//!
+//! A screen that is wrong breaks exactly one requirement, the first of this list that explains what it shows:
+//!
+//! | requirement | what explains the screen |
+//! |---|---|
+//! | NOT-04, NOT-05, NOT-06 | it shows a NOTIFY that had to be refused |
+//! | NOT-03 | it shows an older NOTIFY that came again |
+//! | MENU-02 | it shows what another account was told |
+//! | CHG-06 | it shows the user's wish, which the server contradicted |
+//! | BODY-11 | the rings are wrong |
+//! | MENU-03 | the idle screen is stale, but the menu is right |
+//! | BODY-01 | another service shows it, it changed with a NOTIFY of another service, or the status is right and the number wrong |
+//! | BODY-02 | it is stale, and another part of the same multipart is shown |
+//! | NOT-06 | it is stale, and Event had a parameter that does not matter |
+//! | BODY-07 | it is stale, and the device element is not the account's own number |
+//! | REF-03 | it is stale, and the NOTIFY followed a refresh or a new subscription; or it flickers at an equal state |
+//! | BODY-02 | it is stale, and the NOTIFY was a multipart |
+//! | SUB-05 | it is stale, and the NOTIFY followed a 202 |
+//! | MENU-03 | the idle screen is wrong after a change at the server, and no menu was wrong before |
+//! | MENU-01 | anything else |
+//!
+//! Stale means that it still shows what it showed before that NOTIFY.
+
+use crate::body::Told;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::display::{Check, Owed, Place, Wrong};
+use crate::monitor::scene::notice::{Due, Notice, Refusal};
+use crate::monitor::scene::patterns::Shown;
+use crate::monitor::scene::time::clock;
+use crate::record::{Screen, Service, View};
+
+/// How far back a wrong screen is explained, in requests that reached the base.
+const MEMORY: usize = 128;
+
+impl Scene {
+    pub(crate) fn blame(
+        &mut self,
+        place: &Place,
+        shown: &Shown,
+        aspect: Aspect,
+        flickers: bool,
+        screen: &Screen,
+    ) -> Option<Check> {
+        let owed = self.displays.owed.get(place)?.clone();
+        let arrival = self.arrivals.get(owed.source)?;
+        let notice = arrival.notice.as_ref()?;
+        let stale = self.is_stale(place, shown, screen.view);
+        let (requirement, culprit) =
+            self.explain(place, shown, aspect, &owed, stale, flickers, screen.view);
+        if !self
+            .displays
+            .reported
+            .insert((place.clone(), owed.source, requirement))
+        {
+            return None;
+        }
+        let answered = arrival.reply().map_or(arrival.at, |reply| reply.at);
+        let mut records = vec![arrival.seq, self.seq];
+        records.extend(culprit);
+        let what = match screen.view {
+            View::Idle => "idle screen",
+            View::Menu => "menu",
+        };
+        let text = format!(
+            "the {what} of handset {} must show {} {} since the NOTIFY answered at {}, but at {} it shows {}{}",
+            place.0,
+            place.1.title(),
+            describe(
+                owed.active == Some(true),
+                owed.number.as_deref(),
+                aspect.rings(owed.rings)
+            ),
+            clock(answered),
+            clock(self.now),
+            describe(
+                shown.active,
+                shown.number.as_deref(),
+                aspect.rings(shown.rings)
+            ),
+            reason(requirement, notice),
+        );
+        let check = Check {
+            service: place.1,
+            view: screen.view,
+            source: owed.source,
+            changed: owed.changed,
+            rings: aspect == Aspect::Rings,
+            wrong: Some(Wrong {
+                requirement,
+                text,
+                records,
+            }),
+        };
+        if requirement == "BODY-01" {
+            self.displays.crossed.insert(owed.source);
+            self.displays
+                .crossed
+                .extend(self.crossing(place, shown, owed.source));
+        }
+        if let Some(owed) = self.displays.owed.get_mut(place) {
+            match screen.view {
+                View::Idle => owed.idle_agreed = None,
+                View::Menu => {
+                    owed.menu_agreed = None;
+                    owed.menu_wrong = true;
+                }
+            }
+        }
+        Some(check)
+    }
+
+    /// The requirement that a wrong screen breaks, and the record that explains it; the table is in the head of this
+    /// file.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the explanation weighs all of it once"
+    )]
+    fn explain(
+        &self,
+        place: &Place,
+        shown: &Shown,
+        aspect: Aspect,
+        owed: &Owed,
+        stale: bool,
+        flickers: bool,
+        view: View,
+    ) -> (&'static str, Option<u64>) {
+        let Some(arrival) = self.arrivals.get(owed.source) else {
+            return ("MENU-01", None);
+        };
+        let Some(notice) = &arrival.notice else {
+            return ("MENU-01", None);
+        };
+        if flickers {
+            return (
+                if notice.refreshed {
+                    "REF-03"
+                } else {
+                    "MENU-01"
+                },
+                None,
+            );
+        }
+        let anywhere = owed.idle_agreed.max(owed.menu_agreed);
+        if aspect == Aspect::Status
+            && let Some(since) = anywhere
+            && let Some(culprit) = self.told_another(place.1, notice.line, since)
+        {
+            return ("BODY-01", Some(culprit));
+        }
+        if !stale && let Some(found) = self.explain_by_other(place, shown, owed, notice.line, view)
+        {
+            return found;
+        }
+        let wish = notice
+            .wishes
+            .iter()
+            .filter_map(|wish| self.wishes.get(*wish))
+            .find(|wish| {
+                wish.contradicted
+                    && wish.intent.service == place.1
+                    && wish.intent.active == shown.active
+                    && (wish.intent.number.is_none()
+                        || shown.number.is_none()
+                        || wish.intent.number == shown.number)
+            });
+        if let Some(wish) = wish {
+            return ("CHG-06", Some(wish.seq));
+        }
+        if aspect == Aspect::Rings {
+            return ("BODY-11", None);
+        }
+        if view == View::Idle && stale && owed.menu_agreed.is_some() && notice.wishes.is_empty() {
+            return ("MENU-03", None);
+        }
+        let crossed = self.displays.crossed.contains(&owed.source);
+        if (aspect == Aspect::Number && !stale)
+            || crossed
+            || (!stale && self.crossing(place, shown, owed.source).is_some())
+        {
+            return ("BODY-01", None);
+        }
+        if stale {
+            let multipart = notice.reading.multipart;
+            if multipart && notice.shown {
+                return ("BODY-02", None);
+            }
+            if notice.parameters {
+                return ("NOT-06", None);
+            }
+            if notice.device_odd {
+                return ("BODY-07", None);
+            }
+            if notice.refreshed || notice.resubscribed {
+                return ("REF-03", None);
+            }
+            if multipart {
+                return ("BODY-02", None);
+            }
+            if notice.after_202 {
+                return ("SUB-05", None);
+            }
+        }
+        if view == View::Idle && notice.wishes.is_empty() && !owed.menu_wrong {
+            ("MENU-03", None)
+        } else {
+            ("MENU-01", None)
+        }
+    }
+
+    /// An accepted NOTIFY after this record that told other services than this one.
+    fn told_another(&self, service: Service, line: Option<usize>, since: u64) -> Option<u64> {
+        let recent = self
+            .arrivals
+            .iter()
+            .rev()
+            .take_while(|arrival| arrival.seq > since);
+        let mut told = recent.filter(|arrival| {
+            let notice = arrival.notice.as_ref().filter(|notice| notice.line == line);
+            arrival.accepted()
+                && notice.is_some_and(|notice| {
+                    notice.reading.told().next().is_some()
+                        && notice.reading.told_of(service).is_none()
+                })
+        });
+        told.next().map(|arrival| arrival.seq)
+    }
+
+    /// A NOTIFY other than the one that counts which says what is shown.
+    fn explain_by_other(
+        &self,
+        place: &Place,
+        shown: &Shown,
+        owed: &Owed,
+        line: Option<usize>,
+        view: View,
+    ) -> Option<(&'static str, Option<u64>)> {
+        let source = self.arrivals.get(owed.source)?.seq;
+        let since = match owed.agreed_in(view) {
+            Some(seq) => seq,
+            None if owed.agreed => return None,
+            None => source,
+        };
+        for (number, arrival) in self.arrivals.iter().enumerate().rev().take(MEMORY) {
+            let Some(notice) = &arrival.notice else {
+                continue;
+            };
+            let told = notice.reading.told_of(place.1);
+            let own = notice.line == line;
+
+            if number == owed.source || !told.is_some_and(|told| says(told, shown)) {
+                continue;
+            }
+            let later = arrival.seq > source;
+            let again = arrival.copies.last().filter(|(seq, _)| *seq > source);
+            match (notice.due, again) {
+                (Due::Refuse(refusal), _) if own && later => {
+                    let requirement = match refusal {
+                        Refusal::Event => "NOT-06",
+                        Refusal::Past => "NOT-04",
+                        Refusal::Unknown => "NOT-05",
+                    };
+                    return Some((requirement, Some(arrival.seq)));
+                }
+                (_, Some((seq, _))) if own && !later => return Some(("NOT-03", Some(*seq))),
+                // An entry that has stayed off was told nothing by anybody.
+                _ if !own
+                    && arrival.seq > since
+                    && arrival.accepted()
+                    && (shown.active || owed.agreed_in(view).is_some()) =>
+                {
+                    return Some(("MENU-02", Some(arrival.seq)));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// A NOTIFY, not older than the one that counts, that told another service what is shown.
+    fn crossing(&self, place: &Place, shown: &Shown, source: usize) -> Option<usize> {
+        let line = self.arrivals.get(source)?.notice.as_ref()?.line;
+        let recent = self.arrivals.iter().enumerate().skip(source);
+        recent
+            .filter(|(_, arrival)| arrival.accepted())
+            .filter_map(|(number, arrival)| Some((number, arrival.notice.as_ref()?)))
+            .find(|(_, notice)| {
+                let mut told = notice.reading.told();
+                notice.line == line
+                    && shown.active
+                    && told.any(|told| told.service != place.1 && says(told, shown))
+            })
+            .map(|(number, _)| number)
+    }
+}
+
+/// What of a service is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aspect {
+    Status,
+    Number,
+    Rings,
+}
+
+impl Aspect {
+    pub(crate) fn of(owed: &Owed, shown: &Shown) -> Option<Self> {
+        if owed.active? != shown.active {
+            return Some(Self::Status);
+        }
+        let differ = |owed: Option<&str>, shown: Option<&str>| matches!((owed, shown), (Some(owed), Some(shown)) if owed != shown);
+        if shown.active && differ(owed.number.as_deref(), shown.number.as_deref()) {
+            return Some(Self::Number);
+        }
+        let rings = matches!((owed.rings, shown.rings), (Some(owed), Some(shown)) if owed != shown);
+        (shown.active && rings).then_some(Self::Rings)
+    }
+
+    fn rings(self, rings: Option<u32>) -> Option<u32> {
+        rings.filter(|_| self == Self::Rings)
+    }
+}
+
+/// Whether a NOTIFY tells what a display shows.
+fn says(told: &Told, shown: &Shown) -> bool {
+    let number = match (told.shown_number(), shown.number.as_deref()) {
+        (Some(told), Some(shown)) => told == shown,
+        _ => true,
+    };
+    told.active == Some(shown.active) && number
+}
+
+fn describe(active: bool, number: Option<&str>, rings: Option<u32>) -> String {
+    let mut text = String::from(if active { "on" } else { "off" });
+    if let Some(number) = number.filter(|number| active && !number.is_empty()) {
+        text += &format!(" to {number}");
+    }
+    if let Some(rings) = rings {
+        text += &format!(" after {rings} rings");
+    }
+    text
+}
+
+fn reason(requirement: &str, notice: &Notice) -> &'static str {
+    match requirement {
+        "NOT-03" => ", as an older NOTIFY that came again says",
+        "NOT-04" => ", as a NOTIFY with a lower CSeq says",
+        "NOT-05" => ", as a NOTIFY of no known subscription says",
+        "NOT-06" if notice.parameters => "; a parameter of Event must not matter",
+        "NOT-06" => ", as a NOTIFY of another Event says",
+        "MENU-02" => ", as another account was told",
+        "CHG-06" => ", as the user asked, although the server decided otherwise",
+        "BODY-01" => "; a NOTIFY sets its own entry, all of it, and no other",
+        "BODY-02" => "; each part of a multipart must be applied",
+        "BODY-07" => "; the device element must not matter",
+        "REF-03" => " after the full state that followed a refresh",
+        "SUB-05" => " after a 202",
+        _ => "",
+    }
+}

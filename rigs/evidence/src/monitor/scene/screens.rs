@@ -1,0 +1,225 @@
+//! How screens and accepted NOTIFYs change what displays owe, and whether they pay.
+//!
+//! After an accepted NOTIFY each handset of its account owes the told state, from three seconds after the answer on.
+//! A screen within that time may agree, and then counts; if it does not, it proves nothing. Nothing is owed while a
+//! wish of the user has no answer, while the user is editing, or without a live subscription.
+
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::blame::Aspect;
+use crate::monitor::scene::display::{Check, Place, Unsynced};
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::patterns::{Patterns, Shown};
+use crate::monitor::scene::time::DISPLAY;
+use crate::record::{Screen, Service, View};
+use std::collections::BTreeSet;
+
+impl Scene {
+    /// The base took this NOTIFY.
+    pub(crate) fn apply(&mut self, source: usize, moments: &mut Vec<Moment>) {
+        let until = self.now + DISPLAY;
+        let Some(arrival) = self.arrivals.get(source) else {
+            return;
+        };
+        let arrived = arrival.seq;
+        let Some(notice) = &arrival.notice else {
+            return;
+        };
+        let Some(line) = notice.line.and_then(|line| self.lines.get(line)) else {
+            return;
+        };
+        let handsets = line.handsets.clone();
+        for handset in &handsets {
+            for told in notice.reading.told() {
+                let place = (handset.clone(), told.service);
+                let wished = notice.wishes.iter().any(|wish| {
+                    let wish = self.wishes.get(*wish);
+                    wish.is_some_and(|wish| wish.intent.service == told.service)
+                });
+                let twice = notice
+                    .reading
+                    .told()
+                    .filter(|other| other.service == told.service)
+                    .count();
+                let regular = notice.reading.is_regular() && twice == 1;
+                self.displays.owe(&place, told, source, regular, wished);
+                if let Some(pending) = self.displays.pending.get_mut(&place) {
+                    pending.retain(|other| *other > source);
+                }
+                self.displays.unsettle(handset, told.service, until);
+            }
+        }
+        // The display may have followed before the base sent its answer.
+        for handset in handsets {
+            self.check_again(&handset, arrived, moments);
+        }
+    }
+
+    /// Holds the latest screen once more against what is owed by now, if it came after this record.
+    pub(crate) fn check_again(&mut self, handset: &str, after: u64, moments: &mut Vec<Moment>) {
+        let latest = self.displays.latest.get(handset);
+        if let Some((_, screen)) = latest.filter(|(seq, _)| *seq > after) {
+            let screen = screen.clone();
+            self.check_screen(&screen, moments);
+        }
+    }
+
+    pub(crate) fn take_screen(&mut self, screen: &Screen, moments: &mut Vec<Moment>) {
+        let patterns = self.displays.patterns.take();
+        let patterns = patterns.unwrap_or_else(|| Patterns::of(&self.claims));
+        let editor = patterns.editor(screen);
+        self.displays.patterns = Some(patterns);
+        let before = self.displays.latest.get(&screen.handset);
+        let same = before.is_some_and(|(_, before)| before.title == screen.title);
+        if editor.is_none() || !same {
+            self.displays.edited.remove(&screen.handset);
+        }
+        let latest = (self.seq, screen.clone());
+        self.displays.latest.insert(screen.handset.clone(), latest);
+        self.check_screen(screen, moments);
+        self.displays.worked.remove(&screen.handset);
+    }
+
+    fn check_screen(&mut self, screen: &Screen, moments: &mut Vec<Moment>) {
+        let Some(place) = self.line_of_handset(&screen.handset) else {
+            return;
+        };
+        let Some(patterns) = &self.displays.patterns else {
+            return;
+        };
+        if screen.view == View::Menu && self.displays.edited.contains(&screen.handset) {
+            return;
+        }
+        let shown = patterns.read(screen);
+        if shown.is_empty() {
+            return;
+        }
+        let sync = self.lines.get(place).and_then(|line| line.sync);
+        if sync == Some(false) {
+            self.unsynced.push(Unsynced {
+                handset: screen.handset.clone(),
+                line: place,
+                shown: shown.clone(),
+                worked: self.displays.worked.contains(&screen.handset),
+            });
+            moments.push(Moment::UnsyncedScreen(self.unsynced.len() - 1));
+        } else if sync == Some(true) && self.owes(place) {
+            self.hold_against(screen, &shown, moments);
+        }
+        for (service, shown) in shown {
+            let place = (screen.handset.clone(), service);
+            self.displays.shown.insert(place, shown);
+        }
+    }
+
+    /// Whether the displays of an account follow the server now.
+    fn owes(&self, line: usize) -> bool {
+        self.current(line).is_some_and(|(_, subscription)| {
+            subscription.confirmed && subscription.is_live(self.now)
+        })
+    }
+
+    fn hold_against(
+        &mut self,
+        screen: &Screen,
+        shown: &[(Service, Shown)],
+        moments: &mut Vec<Moment>,
+    ) {
+        let mut wrong = Vec::new();
+        for (service, shown) in shown {
+            let place = (screen.handset.clone(), *service);
+            if self.is_wished(&screen.handset, *service) {
+                continue;
+            }
+            let Some(owed) = self.displays.owed.get(&place) else {
+                continue;
+            };
+            let Some(aspect) = Aspect::of(owed, shown) else {
+                let check = self.agree(&place, shown, screen.view);
+                self.record_check(check, moments);
+                continue;
+            };
+            let pending = self.displays.pending.get(&place);
+            let unsettled = pending.is_some_and(|pending| !pending.is_empty())
+                || self
+                    .displays
+                    .settles
+                    .get(&place)
+                    .is_some_and(|until| self.now < *until);
+            let flickers = !owed.changed && owed.agreed && self.is_only_equal(&place, owed.source);
+            if !unsettled || flickers {
+                wrong.push((place, shown.clone(), aspect, unsettled));
+            }
+        }
+        // What another service shows explains what is missing, so the stale ones come last.
+        wrong.sort_by_key(|(place, shown, ..)| self.is_stale(place, shown, screen.view));
+        for (place, shown, aspect, flickers) in wrong {
+            let check = self.blame(&place, &shown, aspect, flickers, screen);
+            if let Some(check) = check {
+                self.record_check(check, moments);
+            }
+        }
+    }
+
+    /// Whether this NOTIFY is the only thing that makes the service unsettled.
+    fn is_only_equal(&self, place: &Place, source: usize) -> bool {
+        let pending = self.displays.pending.get(place);
+        let answered = self
+            .arrivals
+            .get(source)
+            .and_then(|arrival| arrival.reply());
+        let until = self
+            .displays
+            .settles
+            .get(place)
+            .copied()
+            .unwrap_or_default();
+        pending.is_none_or(BTreeSet::is_empty)
+            && answered.is_some_and(|reply| until <= reply.at + DISPLAY)
+    }
+
+    fn record_check(&mut self, check: Check, moments: &mut Vec<Moment>) {
+        self.checks.push(check);
+        moments.push(Moment::Check(self.checks.len() - 1));
+    }
+
+    fn agree(&mut self, place: &Place, shown: &Shown, view: View) -> Check {
+        let mut check = Check {
+            service: place.1,
+            view,
+            source: 0,
+            changed: false,
+            rings: false,
+            wrong: None,
+        };
+        if let Some(owed) = self.displays.owed.get_mut(place) {
+            owed.agreed = true;
+            match view {
+                View::Idle => owed.idle_agreed = Some(self.seq),
+                View::Menu => owed.menu_agreed = Some(self.seq),
+            }
+            check.source = owed.source;
+            check.changed = owed.changed;
+            check.rings = owed.rings.is_some() && shown.rings.is_some();
+            if owed.changed
+                && let Some(arrival) = self.arrivals.get_mut(owed.source)
+                && let Some(notice) = &mut arrival.notice
+            {
+                notice.shown = true;
+            }
+        }
+        check
+    }
+
+    pub(crate) fn is_stale(&self, place: &Place, shown: &Shown, view: View) -> bool {
+        let Some(owed) = self.displays.owed.get(place) else {
+            return false;
+        };
+        let before = owed.before.clone().unwrap_or_default();
+        let number =
+            before.number.is_none() || shown.number.is_none() || before.number == shown.number;
+        owed.agreed_in(view).is_none()
+            && (owed.changed || !owed.agreed)
+            && before.active == shown.active
+            && (!shown.active || number)
+    }
+}
