@@ -24,7 +24,8 @@ use std::fmt;
 /// The event package of feature key synchronisation.
 const PACKAGE: &str = "as-feature-event";
 
-/// All rules, over one log.
+/// All rules, over one log. A clone judges on by itself from where its original stands.
+#[derive(Clone)]
 pub struct Monitor {
     scene: Scene,
     watches: Vec<Watch>,
@@ -32,6 +33,7 @@ pub struct Monitor {
 }
 
 /// A rule with what it has told.
+#[derive(Clone)]
 struct Watch {
     rule: Box<dyn Rule>,
     tell: Tell,
@@ -116,6 +118,12 @@ impl Monitor {
             .iter()
             .map(|watch| watch.rule.requirement())
             .collect()
+    }
+
+    /// How many entries it remembers, of every kind that grows with the log: it stays bounded however long that is.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.scene.len()
     }
 
     fn tell(&mut self, moment: Moment) {

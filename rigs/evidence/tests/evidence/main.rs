@@ -5,6 +5,7 @@
 mod body_documents;
 mod captures;
 mod changes;
+mod crowds;
 mod failures;
 mod logs;
 mod menus;

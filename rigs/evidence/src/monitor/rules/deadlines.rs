@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 /// Deadlines in their order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Deadlines<T> {
     due: BTreeMap<(u64, u64), T>,
     count: u64,

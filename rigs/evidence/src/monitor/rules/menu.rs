@@ -17,28 +17,22 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(Displayed {
             requirement: "MENU-01",
-            trigger: |_, _| true,
+            trigger: |_| true,
         }),
         Box::new(NobodyElsesScreen::default()),
         Box::new(Displayed {
             requirement: "MENU-03",
-            trigger: |check, scene| {
-                let notice = scene
-                    .arrival(check.source)
-                    .and_then(|arrival| arrival.notice.as_ref());
-                check.view == View::Idle
-                    && check.changed
-                    && notice.is_some_and(|notice| notice.wishes.is_empty())
-            },
+            trigger: |check| check.view == View::Idle && check.changed && !check.origin.wished,
         }),
     ]
 }
 
 /// A requirement that screens keep or break, nothing else.
+#[derive(Clone)]
 pub(crate) struct Displayed {
     pub(crate) requirement: &'static str,
     /// Whether a screen that agrees exercises it.
-    pub(crate) trigger: fn(&Check, &Scene) -> bool,
+    pub(crate) trigger: fn(&Check) -> bool,
 }
 
 impl Rule for Displayed {
@@ -61,7 +55,7 @@ impl Rule for Displayed {
         let Some(check) = scene.checks.get(place) else {
             return;
         };
-        if check.wrong.is_none() && (self.trigger)(check, scene) {
+        if check.wrong.is_none() && (self.trigger)(check) {
             tell.exercise();
         }
         tell_wrong(self, check, scene, tell);
@@ -79,7 +73,7 @@ pub(crate) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &m
 }
 
 /// MENU-02
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct NobodyElsesScreen {
     /// What handsets without synchronisation showed last, and in which record.
     shown: BTreeMap<(String, Service), (Shown, u64)>,
@@ -99,16 +93,19 @@ impl NobodyElsesScreen {
             if before.active == shown.active || screen.worked {
                 continue;
             }
-            let culprit = scene.arrivals.iter().rev().take(64).find(|arrival| {
-                arrival.seq > seq
-                    && arrival.notice.as_ref().is_some_and(|notice| {
-                        notice.line != Some(screen.line)
-                            && notice
-                                .reading
-                                .told_of(*service)
-                                .is_some_and(|told| told.active == Some(shown.active))
-                    })
+            let later = scene
+                .arrivals
+                .all()
+                .filter(|(_, arrival)| arrival.seq > seq);
+            let leaked = later.filter(|(_, arrival)| {
+                arrival.notice.as_ref().is_some_and(|notice| {
+                    let told = notice.reading.told_of(*service);
+                    notice.line != Some(screen.line)
+                        && told.is_some_and(|told| told.active == Some(shown.active))
+                })
             });
+            let culprit = leaked.map(|(_, arrival)| arrival);
+            let culprit = culprit.max_by_key(|arrival| arrival.seq);
             if let Some(culprit) = culprit {
                 let text = format!(
                     "handset {} follows no server, but {} changed on its screen at {}, as another account was told at {}",
@@ -163,13 +160,9 @@ impl Rule for NobodyElsesScreen {
             }
             Moment::Check(place) => {
                 if let Some(check) = scene.checks.get(place) {
-                    let own = scene
-                        .arrival(check.source)
-                        .and_then(|arrival| arrival.notice.as_ref());
-                    let own = own.and_then(|notice| notice.line);
+                    let own = check.origin.line;
                     let others = scene.lines.iter().enumerate();
-                    let mut told =
-                        others.filter(|(line, other)| Some(*line) != own && other.has_state);
+                    let mut told = others.filter(|(line, other)| *line != own && other.has_state);
                     if check.wrong.is_none() && told.next().is_some() {
                         tell.exercise();
                     }

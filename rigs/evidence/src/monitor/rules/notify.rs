@@ -6,6 +6,7 @@ use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::menu::tell_wrong;
 use crate::monitor::rules::rule::{Rule, Tell};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Due, Notice, Reason, Refusal};
 use crate::monitor::scene::time::{MILLISECOND, SECOND, TIMER_F, clock, span};
@@ -41,16 +42,17 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 }
 
 /// The NOTIFY of a moment that is about one.
-fn notify(place: usize, scene: &Scene) -> Option<(&Arrival, &Notice)> {
+fn notify(place: Place, scene: &Scene) -> Option<(&Arrival, &Notice)> {
     let arrival = scene.arrival(place)?;
     Some((arrival, arrival.notice.as_ref()?))
 }
 
 /// NOT-01, NOT-04, NOT-05, NOT-06: the right answer to a NOTIFY that is special in some way.
+#[derive(Clone)]
 struct Answered {
     requirement: &'static str,
     concerns: fn(Due) -> bool,
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
 }
 
 impl Answered {
@@ -62,7 +64,7 @@ impl Answered {
         }
     }
 
-    fn on_reply(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let (arrival, notice) = notify(place, scene)?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
         if !(self.concerns)(notice.due) {
@@ -172,13 +174,13 @@ fn names_events(reply: &[u8]) -> bool {
 }
 
 /// NOT-02
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct PromptAnswer {
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
 }
 
 impl PromptAnswer {
-    fn on_reply(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let (arrival, notice) = notify(place, scene)?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
         let Due::Accept(reason) = notice.due else {
@@ -247,10 +249,10 @@ impl Rule for PromptAnswer {
 }
 
 /// NOT-03
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SameAnswerAgain {
     /// Copies that came after the answer, and how many answers there were.
-    waiting: Deadlines<(usize, usize, u64)>,
+    waiting: Deadlines<(Place, usize, u64)>,
 }
 
 impl Rule for SameAnswerAgain {

@@ -9,6 +9,7 @@ use crate::monitor::rules::menu::{SCREENS, tell_wrong};
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 use crate::monitor::scene::traffic::Purpose;
@@ -38,7 +39,7 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 /// The life of a subscription that has to be renewed.
 #[derive(Clone, Copy, Debug)]
 struct Life {
-    subscription: usize,
+    subscription: Place,
     line: usize,
     from: u64,
     until: u64,
@@ -69,7 +70,7 @@ impl Life {
 }
 
 /// Lives and what became of them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Lives {
     due: Deadlines<Life>,
     /// Lives whose refresh is overdue, by account.
@@ -136,7 +137,7 @@ impl Lives {
     }
 
     /// Sets the deadline of a subscription anew.
-    fn renew(&mut self, subscription: Option<usize>, scene: &Scene) -> Option<()> {
+    fn renew(&mut self, subscription: Option<Place>, scene: &Scene) -> Option<()> {
         let place = subscription?;
         let known = scene.subscription(place)?;
         let grant = known.grant.filter(|_| known.asking.is_none())?;
@@ -299,6 +300,7 @@ fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
 }
 
 /// REF-01, REF-02
+#[derive(Clone)]
 struct InTime {
     requirement: &'static str,
     lives: Lives,
@@ -327,7 +329,7 @@ impl Rule for InTime {
 }
 
 /// REF-03
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct FullStateCounts;
 
 impl Rule for FullStateCounts {

@@ -6,7 +6,7 @@ use crate::monitor::scene::Scene;
 use crate::monitor::scene::moment::Moment;
 
 /// One requirement, watched.
-pub(crate) trait Rule: Send {
+pub(crate) trait Rule: Copied + Send {
     /// The requirement.
     fn requirement(&self) -> &'static str;
 
@@ -24,8 +24,25 @@ pub(crate) trait Rule: Send {
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell);
 }
 
+/// A rule that can be copied with all it has seen, so that a monitor can be.
+pub(crate) trait Copied {
+    fn copied(&self) -> Box<dyn Rule>;
+}
+
+impl<T: Rule + Clone + 'static> Copied for T {
+    fn copied(&self) -> Box<dyn Rule> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Rule> {
+    fn clone(&self) -> Self {
+        self.as_ref().copied()
+    }
+}
+
 /// What a rule has told so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Tell {
     pub(crate) exercised: u64,
     pub(crate) findings: Vec<Finding>,

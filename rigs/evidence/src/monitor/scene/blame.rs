@@ -24,39 +24,37 @@
 
 use crate::body::Told;
 use crate::monitor::scene::Scene;
-use crate::monitor::scene::display::{Check, Owed, Place, Wrong};
+use crate::monitor::scene::display::{Check, Entry, Origin, Owed, Wrong};
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::notice::{Due, Notice, Refusal};
 use crate::monitor::scene::patterns::Shown;
 use crate::monitor::scene::time::clock;
+use crate::monitor::scene::traffic::Arrival;
 use crate::record::{Screen, Service, View};
 
-/// How far back a wrong screen is explained, in requests that reached the base.
-const MEMORY: usize = 128;
+/// When more NOTIFYs than this told other accounts what a display shows, that is coincidence and no explanation; our
+/// choice, because in a crowd somebody is always told just that.
+const LEAKS: usize = 16;
 
 impl Scene {
     pub(crate) fn blame(
         &mut self,
-        place: &Place,
+        place: &Entry,
         shown: &Shown,
         aspect: Aspect,
         flickers: bool,
         screen: &Screen,
     ) -> Option<Check> {
         let owed = self.displays.owed.get(place)?.clone();
-        let arrival = self.arrivals.get(owed.source)?;
-        let notice = arrival.notice.as_ref()?;
+        let origin = owed.origin;
         let stale = self.is_stale(place, shown, screen.view);
         let (requirement, culprit) =
             self.explain(place, shown, aspect, &owed, stale, flickers, screen.view);
-        if !self
-            .displays
-            .reported
-            .insert((place.clone(), owed.source, requirement))
-        {
+        let reported = self.displays.reported.entry(place.clone()).or_default();
+        if !reported.insert(requirement) {
             return None;
         }
-        let answered = arrival.reply().map_or(arrival.at, |reply| reply.at);
-        let mut records = vec![arrival.seq, self.seq];
+        let mut records = vec![origin.seq, self.seq];
         records.extend(culprit);
         let what = match screen.view {
             View::Idle => "idle screen",
@@ -71,19 +69,19 @@ impl Scene {
                 owed.number.as_deref(),
                 aspect.rings(owed.rings)
             ),
-            clock(answered),
+            clock(origin.answered),
             clock(self.now),
             describe(
                 shown.active,
                 shown.number.as_deref(),
                 aspect.rings(shown.rings)
             ),
-            reason(requirement, notice),
+            reason(requirement, origin),
         );
         let check = Check {
             service: place.1,
             view: screen.view,
-            source: owed.source,
+            origin,
             changed: owed.changed,
             rings: aspect == Aspect::Rings,
             wrong: Some(Wrong {
@@ -93,10 +91,10 @@ impl Scene {
             }),
         };
         if requirement == "BODY-01" {
-            self.displays.crossed.insert(owed.source);
-            self.displays
-                .crossed
-                .extend(self.crossing(place, shown, owed.source));
+            self.displays.cross(origin.place);
+            if let Some(other) = self.crossing(place, shown, origin) {
+                self.displays.cross(other);
+            }
         }
         if let Some(owed) = self.displays.owed.get_mut(place) {
             match screen.view {
@@ -118,7 +116,7 @@ impl Scene {
     )]
     fn explain(
         &self,
-        place: &Place,
+        place: &Entry,
         shown: &Shown,
         aspect: Aspect,
         owed: &Owed,
@@ -126,15 +124,12 @@ impl Scene {
         flickers: bool,
         view: View,
     ) -> (&'static str, Option<u64>) {
-        let Some(arrival) = self.arrivals.get(owed.source) else {
-            return ("MENU-01", None);
-        };
-        let Some(notice) = &arrival.notice else {
-            return ("MENU-01", None);
-        };
+        let origin = owed.origin;
+        let told = self.arrivals.get(origin.place);
+        let notice = told.and_then(|arrival| arrival.notice.as_ref());
         if flickers {
             return (
-                if notice.refreshed {
+                if origin.refreshed {
                     "REF-03"
                 } else {
                     "MENU-01"
@@ -145,16 +140,15 @@ impl Scene {
         let anywhere = owed.idle_agreed.max(owed.menu_agreed);
         if aspect == Aspect::Status
             && let Some(since) = anywhere
-            && let Some(culprit) = self.told_another(place.1, notice.line, since)
+            && let Some(culprit) = self.told_another(place.1, origin.line, since)
         {
             return ("BODY-01", Some(culprit));
         }
-        if !stale && let Some(found) = self.explain_by_other(place, shown, owed, notice.line, view)
-        {
+        if !stale && let Some(found) = self.explain_by_other(place, shown, owed, view) {
             return found;
         }
-        let wish = notice
-            .wishes
+        let wishes = notice.map_or(&[][..], |notice| &notice.wishes);
+        let wish = wishes
             .iter()
             .filter_map(|wish| self.wishes.get(*wish))
             .find(|wish| {
@@ -171,38 +165,38 @@ impl Scene {
         if aspect == Aspect::Rings {
             return ("BODY-11", None);
         }
-        if view == View::Idle && stale && owed.menu_agreed.is_some() && notice.wishes.is_empty() {
+        if view == View::Idle && stale && owed.menu_agreed.is_some() && !origin.wished {
             return ("MENU-03", None);
         }
-        let crossed = self.displays.crossed.contains(&owed.source);
+        let crossed = self.displays.is_crossed(origin.place);
         if (aspect == Aspect::Number && !stale)
             || crossed
-            || (!stale && self.crossing(place, shown, owed.source).is_some())
+            || (!stale && self.crossing(place, shown, origin).is_some())
         {
             return ("BODY-01", None);
         }
         if stale {
-            let multipart = notice.reading.multipart;
-            if multipart && notice.shown {
+            let multipart = origin.multipart;
+            if multipart && notice.is_some_and(|notice| notice.shown) {
                 return ("BODY-02", None);
             }
-            if notice.parameters {
+            if origin.parameters {
                 return ("NOT-06", None);
             }
-            if notice.device_odd {
+            if origin.device_odd {
                 return ("BODY-07", None);
             }
-            if notice.refreshed || notice.resubscribed {
+            if origin.refreshed || origin.resubscribed {
                 return ("REF-03", None);
             }
             if multipart {
                 return ("BODY-02", None);
             }
-            if notice.after_202 {
+            if origin.after_202 {
                 return ("SUB-05", None);
             }
         }
-        if view == View::Idle && notice.wishes.is_empty() && !owed.menu_wrong {
+        if view == View::Idle && !origin.wished && !owed.menu_wrong {
             ("MENU-03", None)
         } else {
             ("MENU-01", None)
@@ -210,88 +204,99 @@ impl Scene {
     }
 
     /// An accepted NOTIFY after this record that told other services than this one.
-    fn told_another(&self, service: Service, line: Option<usize>, since: u64) -> Option<u64> {
-        let recent = self
-            .arrivals
-            .iter()
-            .rev()
+    fn told_another(&self, service: Service, line: usize, since: u64) -> Option<u64> {
+        let latest = self.arrivals.of(Some(line)).rev();
+        let mut recent = latest
+            .map(|(_, arrival)| arrival)
             .take_while(|arrival| arrival.seq > since);
-        let mut told = recent.filter(|arrival| {
-            let notice = arrival.notice.as_ref().filter(|notice| notice.line == line);
+        let told = recent.find(|arrival| {
             arrival.accepted()
-                && notice.is_some_and(|notice| {
+                && arrival.notice.as_ref().is_some_and(|notice| {
                     notice.reading.told().next().is_some()
                         && notice.reading.told_of(service).is_none()
                 })
         });
-        told.next().map(|arrival| arrival.seq)
+        told.map(|arrival| arrival.seq)
     }
 
-    /// A NOTIFY other than the one that counts which says what is shown.
+    /// A NOTIFY other than the one that counts which says what is shown: the latest one, of whatever account.
     fn explain_by_other(
         &self,
-        place: &Place,
+        place: &Entry,
         shown: &Shown,
         owed: &Owed,
-        line: Option<usize>,
         view: View,
     ) -> Option<(&'static str, Option<u64>)> {
-        let source = self.arrivals.get(owed.source)?.seq;
+        let origin = owed.origin;
         let since = match owed.agreed_in(view) {
             Some(seq) => seq,
             None if owed.agreed => return None,
-            None => source,
+            None => origin.seq,
         };
-        for (number, arrival) in self.arrivals.iter().enumerate().rev().take(MEMORY) {
-            let Some(notice) = &arrival.notice else {
-                continue;
-            };
-            let told = notice.reading.told_of(place.1);
-            let own = notice.line == line;
-
-            if number == owed.source || !told.is_some_and(|told| says(told, shown)) {
-                continue;
-            }
-            let later = arrival.seq > source;
-            let again = arrival.copies.last().filter(|(seq, _)| *seq > source);
-            match (notice.due, again) {
-                (Due::Refuse(refusal), _) if own && later => {
-                    let requirement = match refusal {
-                        Refusal::Event => "NOT-06",
-                        Refusal::Past => "NOT-04",
-                        Refusal::Unknown => "NOT-05",
-                    };
-                    return Some((requirement, Some(arrival.seq)));
-                }
-                (_, Some((seq, _))) if own && !later => return Some(("NOT-03", Some(*seq))),
+        let others = self
+            .arrivals
+            .all()
+            .filter(|(other, _)| *other != origin.place);
+        let explained = others.filter_map(|(_, arrival)| {
+            let notice = arrival.notice.as_ref()?;
+            let told = notice.reading.told_of(place.1)?;
+            let explained = if !says(told, shown) {
+                None
+            } else if notice.line == Some(origin.line) {
+                explain_by_own(arrival, notice, origin.seq)
+            } else {
                 // An entry that has stayed off was told nothing by anybody.
-                _ if !own
-                    && arrival.seq > since
+                let leaked = arrival.seq > since
                     && arrival.accepted()
-                    && (shown.active || owed.agreed_in(view).is_some()) =>
-                {
-                    return Some(("MENU-02", Some(arrival.seq)));
-                }
-                _ => {}
-            }
-        }
-        None
+                    && (shown.active || owed.agreed_in(view).is_some());
+                leaked.then_some(("MENU-02", Some(arrival.seq)))
+            };
+            let own = notice.line == Some(origin.line);
+            Some((arrival.seq, explained?, own))
+        });
+        let explained: Vec<_> = explained.collect();
+        let leaks = explained.iter().filter(|(_, _, own)| !own).count();
+        let counting = explained
+            .into_iter()
+            .filter(|(_, _, own)| *own || leaks <= LEAKS);
+        counting.max_by_key(|(seq, ..)| *seq).map(|(_, why, _)| why)
     }
 
     /// A NOTIFY, not older than the one that counts, that told another service what is shown.
-    fn crossing(&self, place: &Place, shown: &Shown, source: usize) -> Option<usize> {
-        let line = self.arrivals.get(source)?.notice.as_ref()?.line;
-        let recent = self.arrivals.iter().enumerate().skip(source);
-        recent
-            .filter(|(_, arrival)| arrival.accepted())
-            .filter_map(|(number, arrival)| Some((number, arrival.notice.as_ref()?)))
-            .find(|(_, notice)| {
+    fn crossing(&self, place: &Entry, shown: &Shown, origin: Origin) -> Option<Place> {
+        let mut recent = self
+            .arrivals
+            .of(Some(origin.line))
+            .filter(|(other, arrival)| *other >= origin.place && arrival.accepted());
+        let crossing = recent.find(|(_, arrival)| {
+            arrival.notice.as_ref().is_some_and(|notice| {
                 let mut told = notice.reading.told();
-                notice.line == line
-                    && shown.active
-                    && told.any(|told| told.service != place.1 && says(told, shown))
+                shown.active && told.any(|told| told.service != place.1 && says(told, shown))
             })
-            .map(|(number, _)| number)
+        });
+        crossing.map(|(other, _)| other)
+    }
+}
+
+/// How a NOTIFY of the same account explains what is shown, although it does not count.
+fn explain_by_own(
+    arrival: &Arrival,
+    notice: &Notice,
+    source: u64,
+) -> Option<(&'static str, Option<u64>)> {
+    let later = arrival.seq > source;
+    let again = arrival.copies.last().filter(|(seq, _)| *seq > source);
+    match (notice.due, again) {
+        (Due::Refuse(refusal), _) if later => {
+            let requirement = match refusal {
+                Refusal::Event => "NOT-06",
+                Refusal::Past => "NOT-04",
+                Refusal::Unknown => "NOT-05",
+            };
+            Some((requirement, Some(arrival.seq)))
+        }
+        (_, Some((seq, _))) if !later => Some(("NOT-03", Some(*seq))),
+        _ => None,
     }
 }
 
@@ -341,12 +346,12 @@ fn describe(active: bool, number: Option<&str>, rings: Option<u32>) -> String {
     text
 }
 
-fn reason(requirement: &str, notice: &Notice) -> &'static str {
+fn reason(requirement: &str, origin: Origin) -> &'static str {
     match requirement {
         "NOT-03" => ", as an older NOTIFY that came again says",
         "NOT-04" => ", as a NOTIFY with a lower CSeq says",
         "NOT-05" => ", as a NOTIFY of no known subscription says",
-        "NOT-06" if notice.parameters => "; a parameter of Event must not matter",
+        "NOT-06" if origin.parameters => "; a parameter of Event must not matter",
         "NOT-06" => ", as a NOTIFY of another Event says",
         "MENU-02" => ", as another account was told",
         "CHG-06" => ", as the user asked, although the server decided otherwise",

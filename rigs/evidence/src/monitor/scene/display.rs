@@ -2,10 +2,12 @@
 //! breaks `blame`.
 
 use crate::body::Told;
+use crate::monitor::scene::history::{Horizon, PerAccount, Place};
 use crate::monitor::scene::patterns::{Patterns, Shown};
 use crate::record::KeyEffect;
 use crate::record::{Intent, Screen, Service, View};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The state that one handset owes for one service.
 #[derive(Clone, Debug)]
@@ -13,8 +15,7 @@ pub(crate) struct Owed {
     pub(crate) active: Option<bool>,
     pub(crate) number: Option<String>,
     pub(crate) rings: Option<u32>,
-    /// The NOTIFY that told it.
-    pub(crate) source: usize,
+    pub(crate) origin: Origin,
     /// What was owed before, or shown when nothing was.
     pub(crate) before: Option<Shown>,
     /// The NOTIFY changed it, as far as that is known.
@@ -28,13 +29,32 @@ pub(crate) struct Owed {
     pub(crate) menu_wrong: bool,
 }
 
+/// The NOTIFY that told what is owed, as far as rules look back at it: it may be told long ago and forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) place: Place,
+    pub(crate) seq: u64,
+    /// The account it was for.
+    pub(crate) line: usize,
+    /// When the base answered it.
+    pub(crate) answered: u64,
+    pub(crate) refreshed: bool,
+    pub(crate) resubscribed: bool,
+    pub(crate) device_odd: bool,
+    pub(crate) parameters: bool,
+    pub(crate) after_202: bool,
+    pub(crate) multipart: bool,
+    /// It answered a change that a user had asked for.
+    pub(crate) wished: bool,
+}
+
 /// A screen held against what it owes for one service.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) service: Service,
     pub(crate) view: View,
     /// The NOTIFY that it follows.
-    pub(crate) source: usize,
+    pub(crate) origin: Origin,
     /// The NOTIFY changed the state.
     pub(crate) changed: bool,
     /// It shows rings that could be compared.
@@ -72,26 +92,54 @@ impl Owed {
     }
 }
 
-pub(crate) type Place = (String, Service);
+/// An entry of one display: the handset and the service.
+pub(crate) type Entry = (String, Service);
+
+/// NOTIFYs of one service that wait for an answer of the base; our choice: more of them say no more.
+const PENDING: usize = 64;
+/// NOTIFYs that were applied to another entry and are remembered; our choice, as above.
+const CROSSED: Horizon = Horizon {
+    entries: 16,
+    time: u64::MAX,
+};
 
 /// All displays.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Displays {
-    pub(crate) patterns: Option<Patterns>,
-    pub(crate) owed: BTreeMap<Place, Owed>,
+    pub(crate) patterns: Option<Arc<Patterns>>,
+    pub(crate) owed: BTreeMap<Entry, Owed>,
     /// NOTIFYs that have reached the base and are not answered.
-    pub(crate) pending: BTreeMap<Place, BTreeSet<usize>>,
+    pub(crate) pending: BTreeMap<Entry, BTreeSet<Place>>,
     /// Not before then does a wrong screen prove anything.
-    pub(crate) settles: BTreeMap<Place, u64>,
+    pub(crate) settles: BTreeMap<Entry, u64>,
     /// Handsets whose editor holds what the user has not saved.
     pub(crate) edited: BTreeSet<String>,
     pub(crate) worked: BTreeSet<String>,
     /// The latest screens, with the number of their record.
     pub(crate) latest: BTreeMap<String, (u64, Screen)>,
     /// What is shown of each service, and since which record it is known.
-    pub(crate) shown: BTreeMap<Place, Shown>,
-    pub(crate) reported: BTreeSet<(Place, usize, &'static str)>,
-    pub(crate) crossed: BTreeSet<usize>,
+    pub(crate) shown: BTreeMap<Entry, Shown>,
+    /// What was reported since the last NOTIFY told it.
+    pub(crate) reported: BTreeMap<Entry, BTreeSet<&'static str>>,
+    /// NOTIFYs that were applied to another entry, too.
+    pub(crate) crossed: PerAccount<Place>,
+}
+
+impl Default for Displays {
+    fn default() -> Self {
+        Self {
+            patterns: None,
+            owed: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            settles: BTreeMap::new(),
+            edited: BTreeSet::new(),
+            worked: BTreeSet::new(),
+            latest: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            reported: BTreeMap::new(),
+            crossed: PerAccount::new(CROSSED),
+        }
+    }
 }
 
 impl Displays {
@@ -121,15 +169,37 @@ impl Displays {
         }
     }
 
+    /// A NOTIFY was applied to another entry, too.
+    pub(crate) fn cross(&mut self, source: Place) {
+        if !self.is_crossed(source) {
+            self.crossed.push(source.owner(), 0, source);
+        }
+    }
+
+    pub(crate) fn is_crossed(&self, source: Place) -> bool {
+        let mut crossed = self.crossed.of(source.owner());
+        crossed.any(|(_, other)| *other == source)
+    }
+
+    /// How many entries are kept that grow with the log.
+    pub(crate) fn len(&self) -> usize {
+        let pending: usize = self.pending.values().map(BTreeSet::len).sum();
+        self.owed.len() + self.shown.len() + self.settles.len() + self.crossed.len() + pending
+    }
+
     /// The handsets whose display was ever seen.
     pub(crate) fn seen(&self) -> impl Iterator<Item = &String> {
         self.latest.keys()
     }
 
     /// A NOTIFY that may count has reached the base.
-    pub(crate) fn expect(&mut self, handset: &str, service: Service, source: usize) {
-        let place = (handset.to_owned(), service);
-        self.pending.entry(place).or_default().insert(source);
+    pub(crate) fn expect(&mut self, handset: &str, service: Service, source: Place) {
+        let entry = (handset.to_owned(), service);
+        let pending = self.pending.entry(entry).or_default();
+        pending.insert(source);
+        if pending.len() > PENDING {
+            pending.pop_first();
+        }
     }
 
     /// A wrong screen proves nothing before then.
@@ -142,7 +212,7 @@ impl Displays {
     }
 
     /// The base refused a NOTIFY: all stays as it was.
-    pub(crate) fn settle_unchanged(&mut self, source: usize, until: u64) {
+    pub(crate) fn settle_unchanged(&mut self, source: Place, until: u64) {
         for (place, pending) in &mut self.pending {
             if pending.remove(&source) {
                 let settles = self.settles.entry(place.clone()).or_default();
@@ -164,13 +234,14 @@ impl Displays {
     /// What the NOTIFY owes from now on.
     pub(crate) fn owe(
         &mut self,
-        place: &Place,
+        place: &Entry,
         told: &Told,
-        source: usize,
+        origin: Origin,
         regular: bool,
         wished: bool,
     ) {
         let before = self.owed.remove(place);
+        self.reported.remove(place);
         if !regular {
             return;
         }
@@ -200,7 +271,7 @@ impl Displays {
             active: told.active,
             number: told.shown_number().map(str::to_owned),
             rings,
-            source,
+            origin,
             before: previous,
             changed,
             idle_agreed: same.and_then(|owed| owed.idle_agreed),

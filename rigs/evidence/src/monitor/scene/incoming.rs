@@ -2,6 +2,7 @@
 
 use crate::body::{Device, Reading};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, State};
 use crate::monitor::scene::outgoing::key;
@@ -19,16 +20,13 @@ impl Scene {
         line: usize,
         since: u64,
     ) -> impl Iterator<Item = (&Arrival, &Notice)> {
-        let recent = self
-            .arrivals
-            .iter()
-            .rev()
+        let latest = self.arrivals.of(Some(line)).rev();
+        let recent = latest
+            .map(|(_, arrival)| arrival)
             .take_while(move |arrival| arrival.at >= since);
         recent.filter_map(move |arrival| {
             let notice = arrival.notice.as_ref()?;
-            let counts = notice.line == Some(line)
-                && notice.subscription.is_some()
-                && !matches!(notice.due, Due::Refuse(_));
+            let counts = notice.subscription.is_some() && !matches!(notice.due, Due::Refuse(_));
             counts.then_some((arrival, notice))
         })
     }
@@ -38,17 +36,16 @@ impl Scene {
             return;
         };
         let name = format!("{} {}", key(&message, cseq, &method), message.call_id());
-        if let Some(&known) = self.arrival_places.get(&name) {
+        if let Some(known) = self.arrival_places.get(&name) {
             if let Some(arrival) = self.arrivals.get_mut(known) {
                 arrival.copies.push((self.seq, self.now));
                 moments.push(Moment::ArrivalCopy(known));
             }
             return;
         }
-        let place = self.arrivals.len();
-        let notice = (method == Method::Notify).then(|| self.notice(place, &message));
-        self.arrival_places.insert(name, place);
-        self.arrivals.push(Arrival {
+        let notice = (method == Method::Notify).then(|| self.notice(&message));
+        let owner = notice.as_ref().and_then(|notice| notice.line);
+        let arrival = Arrival {
             seq: self.seq,
             at: self.now,
             message,
@@ -57,14 +54,18 @@ impl Scene {
             first_reply: Bytes::new(),
             boot: self.boot,
             notice,
-        });
+        };
+        let place = self.arrivals.push(owner, self.now, arrival);
+        let arrivals = &self.arrivals;
+        let kept = |place| arrivals.get(place).is_some();
+        self.arrival_places.insert(name, place, kept);
         moments.push(Moment::Arrival(place));
     }
 
-    fn notice(&mut self, place: usize, message: &Message) -> Notice {
+    fn notice(&mut self, message: &Message) -> Notice {
         let tag = message.to_tag().unwrap_or_default();
         let name = (message.call_id().to_owned(), tag.to_owned());
-        let known = self.dialogs.get(&name).copied();
+        let known = self.dialogs.get(&name);
         let known = known.filter(|&at| {
             let subscription = self.subscriptions.get(at);
             subscription.is_some_and(|subscription| subscription.boot == self.boot)
@@ -126,6 +127,7 @@ impl Scene {
             && let Some(line) = line.and_then(|line| self.lines.get(line))
         {
             for handset in &line.handsets {
+                let place = self.arrivals.next(notice.line);
                 for told in notice.reading.told() {
                     self.displays.expect(handset, told.service, place);
                 }
@@ -148,7 +150,7 @@ impl Scene {
             return;
         }
         let name = format!("{} {}", key(message, cseq, &method), message.call_id());
-        let Some(&place) = self.arrival_places.get(&name) else {
+        let Some(place) = self.arrival_places.get(&name) else {
             return;
         };
         let Some(arrival) = self.arrivals.get_mut(place) else {
@@ -185,7 +187,7 @@ impl Scene {
     }
 
     /// The base took a NOTIFY: what it says counts from now on, unless it should have been refused.
-    fn accept(&mut self, place: usize, moments: &mut Vec<Moment>) {
+    fn accept(&mut self, place: Place, moments: &mut Vec<Moment>) {
         let now = self.now;
         let Some(arrival) = self.arrivals.get_mut(place) else {
             return;
@@ -228,11 +230,11 @@ impl Scene {
         }
         let arrived = arrival.at;
         let mut answered = Vec::new();
-        for (number, wish) in self.wishes.iter_mut().enumerate().rev().take(64) {
+        for (number, wish) in self.wishes.of_mut(Some(line)) {
             let Some(told) = notice.reading.told_of(wish.intent.service) else {
                 continue;
             };
-            if wish.line != line || wish.closed {
+            if wish.closed {
                 continue;
             }
             let sent = wish.sent.last().and_then(|at| self.requests.get(*at));
@@ -250,11 +252,13 @@ impl Scene {
                 None => {}
             }
         }
+        // The latest first: it is the one that a display may show.
+        answered.reverse();
         notice.wishes = answered;
         self.apply(place, moments);
     }
 
-    fn reject(&mut self, place: usize) {
+    fn reject(&mut self, place: Place) {
         let Some(notice) = self
             .arrivals
             .get(place)

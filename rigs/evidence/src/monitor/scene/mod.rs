@@ -5,6 +5,7 @@
 
 mod blame;
 pub(crate) mod display;
+pub(crate) mod history;
 mod incoming;
 pub(crate) mod moment;
 pub(crate) mod notice;
@@ -19,8 +20,10 @@ pub(crate) mod wish;
 
 use crate::monitor::report::Need;
 use crate::monitor::scene::display::{Check, Displays, Unsynced};
+use crate::monitor::scene::history::{Horizon, Index, PerAccount, Place};
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::subscription::Subscription;
+use crate::monitor::scene::time::SECOND;
 use crate::monitor::scene::traffic::{Arrival, Request};
 use crate::monitor::scene::wish::Wish;
 use crate::provisioning::{Account, Provisioning};
@@ -28,7 +31,7 @@ use crate::record::{ClaimStatus, Intent, KeyEffect, Observation, PowerChange, Re
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account as it is seen on the wire: one address-of-record, one or more handsets.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Line {
     pub(crate) user: String,
     pub(crate) auth_name: String,
@@ -47,6 +50,8 @@ pub(crate) struct Line {
     pub(crate) registration: Option<Registration>,
     /// When its first binding of this boot was granted.
     pub(crate) first_registered: Option<u64>,
+    /// The Call-ID of its REGISTERs in this boot.
+    pub(crate) register_call_id: Option<String>,
     /// When a REGISTER without final response was sent.
     pub(crate) registering: Option<u64>,
     /// It has subscribed in this boot.
@@ -54,7 +59,7 @@ pub(crate) struct Line {
     /// A NOTIFY was accepted in this boot.
     pub(crate) has_state: bool,
     /// Its latest subscription.
-    pub(crate) current: Option<usize>,
+    pub(crate) current: Option<Place>,
 }
 
 /// A binding as the registrar granted it.
@@ -73,7 +78,7 @@ impl Registration {
 }
 
 /// Everything known.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scene {
     pub(crate) now: u64,
     pub(crate) seq: u64,
@@ -87,31 +92,102 @@ pub(crate) struct Scene {
     pub(crate) available: BTreeSet<Need>,
     pub(crate) claims: BTreeMap<String, (String, ClaimStatus)>,
     pub(crate) lines: Vec<Line>,
-    pub(crate) requests: Vec<Request>,
-    pub(crate) arrivals: Vec<Arrival>,
-    pub(crate) subscriptions: Vec<Subscription>,
-    pub(crate) wishes: Vec<Wish>,
+    pub(crate) requests: PerAccount<Request>,
+    pub(crate) arrivals: PerAccount<Arrival>,
+    pub(crate) subscriptions: PerAccount<Subscription>,
+    pub(crate) wishes: PerAccount<Wish>,
+    /// What the displays came to that this very record decides.
     pub(crate) checks: Vec<Check>,
+    /// The displays without server that this very record shows.
     pub(crate) unsynced: Vec<Unsynced>,
     pub(crate) displays: Displays,
     /// Handsets at which a call was begun by hand, and when.
     pub(crate) dialled: BTreeMap<String, u64>,
     /// When a key was last pressed at each handset.
     pub(crate) pressed: BTreeMap<String, u64>,
-    /// Call-IDs of other dialogs of the base.
-    pub(crate) other_call_ids: BTreeSet<String>,
-    pub(crate) request_places: BTreeMap<String, usize>,
-    pub(crate) arrival_places: BTreeMap<String, usize>,
-    pub(crate) dialogs: BTreeMap<(String, String), usize>,
-    pub(crate) challenges: BTreeMap<String, usize>,
+    /// INVITEs by Call-ID.
+    pub(crate) calls: Index<String>,
+    /// Requests by transaction.
+    pub(crate) request_places: Index<String>,
+    /// Requests by Call-ID, CSeq and method, whatever their branch.
+    pub(crate) request_numbers: Index<String>,
+    /// Requests that reached the base, by transaction and Call-ID.
+    pub(crate) arrival_places: Index<String>,
+    /// Subscriptions by Call-ID and the base's tag.
+    pub(crate) dialogs: Index<(String, String)>,
+    /// Challenged requests that were not repeated yet, by method and Call-ID.
+    pub(crate) challenges: Index<String>,
     users: BTreeMap<String, usize>,
     handsets: BTreeMap<String, usize>,
+}
+
+/// A quarter hour more than the longest lifetime that servers of our dialects grant; our choice, because what is
+/// older can only explain a defect that showed long ago.
+const LONG: u64 = 4500 * SECOND;
+
+/// Requests of one account; our choice: a hundred minutes of a base that does something every three minutes, and all
+/// copies of one transaction count once.
+const REQUESTS: Horizon = Horizon {
+    entries: 64,
+    time: LONG,
+};
+/// Requests to one account; our choice, as above.
+const ARRIVALS: Horizon = Horizon {
+    entries: 64,
+    time: LONG,
+};
+/// Subscriptions of one account. They are forgotten by count only: one that is refreshed for days has begun long ago.
+/// Our choice: NOTIFYs of more than the last few are no longer under way.
+const SUBSCRIPTIONS: Horizon = Horizon {
+    entries: 16,
+    time: u64::MAX,
+};
+/// Changes that the users of one account asked for. They are forgotten by count only, because one that is not answered
+/// excuses displays for as long as it is not.
+const WISHES: Horizon = Horizon {
+    entries: 64,
+    time: u64::MAX,
+};
+
+impl Default for Scene {
+    fn default() -> Self {
+        Self {
+            now: 0,
+            seq: 0,
+            boot: 0,
+            down: false,
+            powered: false,
+            spoken: false,
+            available: BTreeSet::new(),
+            claims: BTreeMap::new(),
+            lines: Vec::new(),
+            requests: PerAccount::new(REQUESTS),
+            arrivals: PerAccount::new(ARRIVALS),
+            subscriptions: PerAccount::new(SUBSCRIPTIONS),
+            wishes: PerAccount::new(WISHES),
+            checks: Vec::new(),
+            unsynced: Vec::new(),
+            displays: Displays::default(),
+            dialled: BTreeMap::new(),
+            pressed: BTreeMap::new(),
+            calls: Index::default(),
+            request_places: Index::default(),
+            request_numbers: Index::default(),
+            arrival_places: Index::default(),
+            dialogs: Index::default(),
+            challenges: Index::default(),
+            users: BTreeMap::new(),
+            handsets: BTreeMap::new(),
+        }
+    }
 }
 
 impl Scene {
     /// Takes a record and says what happened.
     pub(crate) fn take(&mut self, record: &Record, moments: &mut Vec<Moment>) {
         self.seq = record.seq;
+        self.checks.clear();
+        self.unsynced.clear();
         match &record.observation {
             Observation::Claim {
                 key, value, status, ..
@@ -174,20 +250,20 @@ impl Scene {
         self.lines.get(place)
     }
 
-    pub(crate) fn request(&self, place: usize) -> Option<&Request> {
+    pub(crate) fn request(&self, place: Place) -> Option<&Request> {
         self.requests.get(place)
     }
 
-    pub(crate) fn arrival(&self, place: usize) -> Option<&Arrival> {
+    pub(crate) fn arrival(&self, place: Place) -> Option<&Arrival> {
         self.arrivals.get(place)
     }
 
-    pub(crate) fn subscription(&self, place: usize) -> Option<&Subscription> {
+    pub(crate) fn subscription(&self, place: Place) -> Option<&Subscription> {
         self.subscriptions.get(place)
     }
 
     /// The latest subscription of an account, with its place.
-    pub(crate) fn current(&self, line: usize) -> Option<(usize, &Subscription)> {
+    pub(crate) fn current(&self, line: usize) -> Option<(Place, &Subscription)> {
         let place = self.lines.get(line)?.current?;
         Some((place, self.subscriptions.get(place)?))
     }
@@ -214,6 +290,27 @@ impl Scene {
         place
     }
 
+    /// How many entries are kept, of every kind that grows with the log.
+    pub(crate) fn len(&self) -> usize {
+        let indexes = [
+            &self.calls,
+            &self.request_places,
+            &self.request_numbers,
+            &self.arrival_places,
+            &self.challenges,
+        ];
+        let names: usize = indexes.into_iter().map(Index::len).sum();
+        let kept = self.requests.len() + self.arrivals.len() + self.subscriptions.len();
+        names + kept + self.dialogs.len() + self.wishes.len() + self.displays.len()
+    }
+
+    /// Whether a REGISTER or an INVITE of this boot has this Call-ID.
+    pub(crate) fn is_other_call_id(&self, call_id: &str) -> bool {
+        let mut lines = self.lines.iter();
+        self.calls.get(call_id).is_some()
+            || lines.any(|line| line.register_call_id.as_deref() == Some(call_id))
+    }
+
     /// A base of which nothing was seen before has nothing to forget.
     fn take_power(&mut self, change: PowerChange, moments: &mut Vec<Moment>) {
         match change {
@@ -236,21 +333,23 @@ impl Scene {
         self.boot += 1;
         self.spoken = false;
         self.request_places.clear();
+        self.request_numbers.clear();
         self.arrival_places.clear();
         self.challenges.clear();
-        self.other_call_ids.clear();
+        self.calls.clear();
         for line in &mut self.lines {
             line.registration = None;
             line.first_registered = None;
+            line.register_call_id = None;
             line.registering = None;
             line.has_subscribed = false;
             line.has_state = false;
             line.current = None;
         }
-        for subscription in &mut self.subscriptions {
+        for subscription in self.subscriptions.all_mut() {
             subscription.ended.get_or_insert(self.now);
         }
-        for wish in &mut self.wishes {
+        for wish in self.wishes.all_mut() {
             wish.closed = true;
         }
         self.displays.forget_states();
@@ -351,10 +450,8 @@ impl Scene {
         let subscription = line.current.and_then(|at| self.subscriptions.get(at));
         let free = self
             .wishes
-            .iter()
-            .rev()
-            .take(32)
-            .all(|wish| wish.line != place || wish.closed || wish.superseded);
+            .of(Some(place))
+            .all(|(_, wish)| wish.closed || wish.superseded);
         let sendable = line.sync == Some(true)
             && free
             && !self.down
@@ -367,7 +464,7 @@ impl Scene {
                     && subscription.asking.is_none()
                     && subscription.awaits.is_none()
             });
-        self.wishes.push(Wish {
+        let wish = Wish {
             seq: self.seq,
             at: self.now,
             handset: handset.to_owned(),
@@ -382,16 +479,19 @@ impl Scene {
             notified: false,
             closed: line.sync != Some(true),
             contradicted: false,
-        });
-        moments.push(Moment::Wish(self.wishes.len() - 1));
+        };
+        let wish = self.wishes.push(Some(place), self.now, wish);
+        moments.push(Moment::Wish(wish));
     }
 
     /// Whether a wish for this service of this handset has no answer yet.
     pub(crate) fn is_wished(&self, handset: &str, service: Service) -> bool {
-        self.wishes
-            .iter()
-            .rev()
-            .take(64)
-            .any(|wish| !wish.closed && wish.handset == handset && wish.intent.service == service)
+        let Some(account) = self.line_of_handset(handset) else {
+            return false;
+        };
+        let mut wishes = self.wishes.of(Some(account));
+        wishes.any(|(_, wish)| {
+            !wish.closed && wish.handset == handset && wish.intent.service == service
+        })
     }
 }

@@ -4,15 +4,16 @@
 //! ended or is being ended, one whose CSeq equals an earlier one, and one whose form this release does not judge.
 
 use crate::body::Reading;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::subscription::Subscription;
 use sip::message::{Message, parameter};
 
 /// What the monitor knows of a NOTIFY.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Notice {
     /// The account it is for.
     pub(crate) line: Option<usize>,
-    pub(crate) subscription: Option<usize>,
+    pub(crate) subscription: Option<Place>,
     pub(crate) due: Due,
     pub(crate) reading: Reading,
     pub(crate) cseq: Option<u32>,
@@ -28,7 +29,7 @@ pub(crate) struct Notice {
     /// It is the first one after a 202.
     pub(crate) after_202: bool,
     /// It answers these wishes of the user.
-    pub(crate) wishes: Vec<usize>,
+    pub(crate) wishes: Vec<Place>,
     /// A display has shown a state that only this NOTIFY can have brought.
     pub(crate) shown: bool,
 }

@@ -2,6 +2,7 @@
 
 use crate::body::{Asked, Reading};
 use crate::monitor::report::Need;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::subscription::{Grant, Subscription};
 use crate::monitor::scene::time::{DISPLAY, SECOND};
@@ -52,9 +53,9 @@ impl Scene {
         }
 
         let place = key(&message, cseq, &method);
-        let same = self.request_places.get(&place).copied();
+        let same = self.request_places.get(&place);
         if let Some(known) = same.or_else(|| self.disguised_copy(sip, &message, cseq, &method)) {
-            self.request_places.insert(place, known);
+            self.name_request(place, known);
             if let Some(request) = self.requests.get_mut(known) {
                 request.copies.push(Retransmission {
                     seq: self.seq,
@@ -76,25 +77,24 @@ impl Scene {
             (false, Some(user)) => self.line_of_user(user),
             (_, None) => None,
         };
-        let number = self.requests.len();
         let line = match line {
             Some(line) if featured => Some(self.owner(line, &message)),
             line => line,
         };
+        let number = self.requests.next(line);
         let feature = match line {
             Some(line) if featured => Some(self.subscribe(line, number, &message, cseq, repeats)),
             _ => None,
         };
-        if !featured && matches!(method, Method::Register | Method::Invite) {
-            self.other_call_ids.insert(message.call_id().to_owned());
-        }
+        let call = (method == Method::Invite).then(|| message.call_id().to_owned());
         if method == Method::Register
             && let Some(line) = line.and_then(|line| self.lines.get_mut(line))
         {
             line.registering = Some(self.now);
+            line.register_call_id = Some(message.call_id().to_owned());
         }
-        self.request_places.insert(place, number);
-        self.requests.push(Request {
+        let name = number_key(&message, cseq, &method);
+        let request = Request {
             seq: self.seq,
             at: self.now,
             message,
@@ -109,8 +109,23 @@ impl Scene {
             answer: None,
             repeats,
             feature,
-        });
+        };
+        let number = self.requests.push(line, self.now, request);
+        self.name_request(place, number);
+        let requests = &self.requests;
+        let kept = |place| requests.get(place).is_some();
+        self.request_numbers.insert(name, number, kept);
+        if let Some(call_id) = call {
+            self.calls.insert(call_id, number, kept);
+        }
         moments.push(Moment::Request(number));
+    }
+
+    /// Remembers a request by its transaction.
+    fn name_request(&mut self, name: String, place: Place) {
+        let requests = &self.requests;
+        let kept = |place| requests.get(place).is_some();
+        self.request_places.insert(name, place, kept);
     }
 
     /// The unanswered request that this one copies with another branch.
@@ -120,18 +135,10 @@ impl Scene {
         message: &Message,
         cseq: u32,
         method: &Method,
-    ) -> Option<usize> {
-        let (place, before) =
-            self.requests
-                .iter()
-                .enumerate()
-                .rev()
-                .take(32)
-                .find(|(_, before)| {
-                    before.cseq == cseq
-                        && before.method == *method
-                        && before.message.call_id() == message.call_id()
-                })?;
+    ) -> Option<Place> {
+        let name = number_key(message, cseq, method);
+        let place = self.request_numbers.get(&name)?;
+        let before = self.requests.get(place)?;
         let waits = before.answer.is_none()
             && before.boot == self.boot
             && before.destination == sip.destination
@@ -140,12 +147,12 @@ impl Scene {
     }
 
     /// The challenged request that this one repeats: that of its Call-ID, or the one whose nonce it answers.
-    fn challenged_before(&mut self, message: &Message, method: &Method) -> Option<usize> {
+    fn challenged_before(&mut self, message: &Message, method: &Method) -> Option<Place> {
         let key = challenge_key(message, method);
         let place = self.challenges.remove(&key).or_else(|| {
             let nonce = digest(message.header("Authorization")?, "nonce")?;
-            let answers = |place: &usize| {
-                let before = self.requests.get(*place);
+            let answers = |place: Place| {
+                let before = self.requests.get(place);
                 before.is_some_and(|before| {
                     let challenge = before.challenge();
                     before.method == *method
@@ -153,8 +160,8 @@ impl Scene {
                         && challenge.is_some_and(|value| digest(value, "nonce") == Some(nonce))
                 })
             };
-            let found = self.challenges.iter().find(|(_, place)| answers(place))?;
-            let (key, place) = (found.0.clone(), *found.1);
+            let found = self.challenges.iter().find(|(_, place)| answers(*place))?;
+            let (key, place) = (found.0.clone(), found.1);
             self.challenges.remove(&key);
             Some(place)
         })?;
@@ -182,10 +189,10 @@ impl Scene {
         events.any(package) || self.known_dialog(message).is_some()
     }
 
-    fn known_dialog(&self, message: &Message) -> Option<usize> {
+    fn known_dialog(&self, message: &Message) -> Option<Place> {
         let tag = message.from_tag().unwrap_or_default();
         let name = (message.call_id().to_owned(), tag.to_owned());
-        let place = *self.dialogs.get(&name)?;
+        let place = self.dialogs.get(&name)?;
         let known = self.subscriptions.get(place)?;
         (known.boot == self.boot).then_some(place)
     }
@@ -193,10 +200,10 @@ impl Scene {
     fn subscribe(
         &mut self,
         line: usize,
-        request: usize,
+        request: Place,
         message: &Message,
         cseq: u32,
-        repeats: Option<usize>,
+        repeats: Option<Place>,
     ) -> Feature {
         let now = self.now;
         let known = self.known_dialog(message);
@@ -306,11 +313,10 @@ impl Scene {
     }
 
     /// A subscription that was not there before; the one before it is given up by that.
-    fn begin(&mut self, line: usize, message: &Message) -> usize {
-        let place = self.subscriptions.len();
+    fn begin(&mut self, line: usize, message: &Message) -> Place {
         let tag = message.from_tag().unwrap_or_default().to_owned();
         let name = (message.call_id().to_owned(), tag);
-        self.subscriptions.push(Subscription {
+        let subscription = Subscription {
             line,
             call_id: name.0.clone(),
             boot: self.boot,
@@ -330,8 +336,11 @@ impl Scene {
             awaits: None,
             accepted_cseq: None,
             seen_cseq: None,
-        });
-        self.dialogs.insert(name, place);
+        };
+        let place = self.subscriptions.push(Some(line), self.now, subscription);
+        let subscriptions = &self.subscriptions;
+        let kept = |place| subscriptions.get(place).is_some();
+        self.dialogs.insert(name, place, kept);
         if let Some(line) = self.lines.get_mut(line) {
             line.has_subscribed = true;
             let before = line.current.replace(place);
@@ -346,7 +355,7 @@ impl Scene {
         let Some((cseq, method)) = message.cseq() else {
             return;
         };
-        let Some(&place) = self.request_places.get(&key(&message, cseq, &method)) else {
+        let Some(place) = self.request_places.get(&key(&message, cseq, &method)) else {
             return;
         };
         let now = self.now;
@@ -367,20 +376,24 @@ impl Scene {
             status,
             message,
         });
-        if request.challenge().is_some() {
-            let key = challenge_key(&request.message, &method);
-            self.challenges.insert(key, place);
+        let challenge = request.challenge().is_some();
+        let challenge = challenge.then(|| challenge_key(&request.message, &method));
+        let featured = request.feature.is_some();
+        if let Some(key) = challenge {
+            let requests = &self.requests;
+            let kept = |place| requests.get(place).is_some();
+            self.challenges.insert(key, place, kept);
         }
 
         if method == Method::Register {
             self.registered(place);
-        } else if request.feature.is_some() {
+        } else if featured {
             self.subscribed(place, status, moments);
         }
         moments.push(Moment::Answer(place));
     }
 
-    fn registered(&mut self, place: usize) {
+    fn registered(&mut self, place: Place) {
         let now = self.now;
         let Some(request) = self.requests.get(place) else {
             return;
@@ -409,7 +422,7 @@ impl Scene {
         }
     }
 
-    fn subscribed(&mut self, place: usize, status: u16, moments: &mut Vec<Moment>) {
+    fn subscribed(&mut self, place: Place, status: u16, moments: &mut Vec<Moment>) {
         let now = self.now;
         let seq = self.seq;
         let Some(request) = self.requests.get(place) else {
@@ -490,6 +503,11 @@ pub(crate) fn activation(asked: &Asked) -> Option<bool> {
 /// The name of a transaction (RFC 3261 §17.1.3), with the CSeq for peers whose branches are not unique.
 pub(crate) fn key(message: &Message, cseq: u32, method: &Method) -> String {
     format!("{} {cseq} {method}", message.branch().unwrap_or_default())
+}
+
+/// What two copies of a request have in common, even with another branch.
+fn number_key(message: &Message, cseq: u32, method: &Method) -> String {
+    format!("{cseq} {method} {}", message.call_id())
 }
 
 fn challenge_key(message: &Message, method: &Method) -> String {

@@ -6,16 +6,18 @@
 
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::blame::Aspect;
-use crate::monitor::scene::display::{Check, Place, Unsynced};
+use crate::monitor::scene::display::{Check, Entry, Origin, Unsynced};
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::patterns::{Patterns, Shown};
 use crate::monitor::scene::time::DISPLAY;
 use crate::record::{Screen, Service, View};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 impl Scene {
     /// The base took this NOTIFY.
-    pub(crate) fn apply(&mut self, source: usize, moments: &mut Vec<Moment>) {
+    pub(crate) fn apply(&mut self, source: Place, moments: &mut Vec<Moment>) {
         let until = self.now + DISPLAY;
         let Some(arrival) = self.arrivals.get(source) else {
             return;
@@ -24,10 +26,24 @@ impl Scene {
         let Some(notice) = &arrival.notice else {
             return;
         };
-        let Some(line) = notice.line.and_then(|line| self.lines.get(line)) else {
+        let Some(owner) = notice.line else { return };
+        let Some(line) = self.lines.get(owner) else {
             return;
         };
         let handsets = line.handsets.clone();
+        let origin = Origin {
+            place: source,
+            seq: arrived,
+            line: owner,
+            answered: arrival.reply().map_or(arrival.at, |reply| reply.at),
+            refreshed: notice.refreshed,
+            resubscribed: notice.resubscribed,
+            device_odd: notice.device_odd,
+            parameters: notice.parameters,
+            after_202: notice.after_202,
+            multipart: notice.reading.multipart,
+            wished: !notice.wishes.is_empty(),
+        };
         for handset in &handsets {
             for told in notice.reading.told() {
                 let place = (handset.clone(), told.service);
@@ -41,7 +57,7 @@ impl Scene {
                     .filter(|other| other.service == told.service)
                     .count();
                 let regular = notice.reading.is_regular() && twice == 1;
-                self.displays.owe(&place, told, source, regular, wished);
+                self.displays.owe(&place, told, origin, regular, wished);
                 if let Some(pending) = self.displays.pending.get_mut(&place) {
                     pending.retain(|other| *other > source);
                 }
@@ -64,10 +80,12 @@ impl Scene {
     }
 
     pub(crate) fn take_screen(&mut self, screen: &Screen, moments: &mut Vec<Moment>) {
-        let patterns = self.displays.patterns.take();
-        let patterns = patterns.unwrap_or_else(|| Patterns::of(&self.claims));
+        let claims = &self.claims;
+        let patterns = self
+            .displays
+            .patterns
+            .get_or_insert_with(|| Arc::new(Patterns::of(claims)));
         let editor = patterns.editor(screen);
-        self.displays.patterns = Some(patterns);
         let before = self.displays.latest.get(&screen.handset);
         let same = before.is_some_and(|(_, before)| before.title == screen.title);
         if editor.is_none() || !same {
@@ -145,7 +163,7 @@ impl Scene {
                     .settles
                     .get(&place)
                     .is_some_and(|until| self.now < *until);
-            let flickers = !owed.changed && owed.agreed && self.is_only_equal(&place, owed.source);
+            let flickers = !owed.changed && owed.agreed && self.is_only_equal(&place, owed.origin);
             if !unsettled || flickers {
                 wrong.push((place, shown.clone(), aspect, unsettled));
             }
@@ -154,63 +172,54 @@ impl Scene {
         wrong.sort_by_key(|(place, shown, ..)| self.is_stale(place, shown, screen.view));
         for (place, shown, aspect, flickers) in wrong {
             let check = self.blame(&place, &shown, aspect, flickers, screen);
-            if let Some(check) = check {
-                self.record_check(check, moments);
-            }
+            self.record_check(check, moments);
         }
     }
 
     /// Whether this NOTIFY is the only thing that makes the service unsettled.
-    fn is_only_equal(&self, place: &Place, source: usize) -> bool {
+    fn is_only_equal(&self, place: &Entry, origin: Origin) -> bool {
         let pending = self.displays.pending.get(place);
-        let answered = self
-            .arrivals
-            .get(source)
-            .and_then(|arrival| arrival.reply());
         let until = self
             .displays
             .settles
             .get(place)
             .copied()
             .unwrap_or_default();
-        pending.is_none_or(BTreeSet::is_empty)
-            && answered.is_some_and(|reply| until <= reply.at + DISPLAY)
+        pending.is_none_or(BTreeSet::is_empty) && until <= origin.answered + DISPLAY
     }
 
-    fn record_check(&mut self, check: Check, moments: &mut Vec<Moment>) {
-        self.checks.push(check);
-        moments.push(Moment::Check(self.checks.len() - 1));
+    fn record_check(&mut self, check: Option<Check>, moments: &mut Vec<Moment>) {
+        if let Some(check) = check {
+            moments.push(Moment::Check(self.checks.len()));
+            self.checks.push(check);
+        }
     }
 
-    fn agree(&mut self, place: &Place, shown: &Shown, view: View) -> Check {
-        let mut check = Check {
+    /// The display shows what it must.
+    fn agree(&mut self, place: &Entry, shown: &Shown, view: View) -> Option<Check> {
+        let owed = self.displays.owed.get_mut(place)?;
+        owed.agreed = true;
+        match view {
+            View::Idle => owed.idle_agreed = Some(self.seq),
+            View::Menu => owed.menu_agreed = Some(self.seq),
+        }
+        if owed.changed
+            && let Some(arrival) = self.arrivals.get_mut(owed.origin.place)
+            && let Some(notice) = &mut arrival.notice
+        {
+            notice.shown = true;
+        }
+        Some(Check {
             service: place.1,
             view,
-            source: 0,
-            changed: false,
-            rings: false,
+            origin: owed.origin,
+            changed: owed.changed,
+            rings: owed.rings.is_some() && shown.rings.is_some(),
             wrong: None,
-        };
-        if let Some(owed) = self.displays.owed.get_mut(place) {
-            owed.agreed = true;
-            match view {
-                View::Idle => owed.idle_agreed = Some(self.seq),
-                View::Menu => owed.menu_agreed = Some(self.seq),
-            }
-            check.source = owed.source;
-            check.changed = owed.changed;
-            check.rings = owed.rings.is_some() && shown.rings.is_some();
-            if owed.changed
-                && let Some(arrival) = self.arrivals.get_mut(owed.source)
-                && let Some(notice) = &mut arrival.notice
-            {
-                notice.shown = true;
-            }
-        }
-        check
+        })
     }
 
-    pub(crate) fn is_stale(&self, place: &Place, shown: &Shown, view: View) -> bool {
+    pub(crate) fn is_stale(&self, place: &Entry, shown: &Shown, view: View) -> bool {
         let Some(owed) = self.displays.owed.get(place) else {
             return false;
         };

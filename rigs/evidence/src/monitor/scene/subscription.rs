@@ -15,7 +15,7 @@ use crate::monitor::scene::traffic::Purpose;
 use sip::message::Message;
 
 /// One subscription, named by Call-ID and the base's tag.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Subscription {
     pub(crate) line: usize,
     pub(crate) call_id: String,

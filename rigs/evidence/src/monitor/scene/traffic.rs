@@ -3,13 +3,14 @@
 //! Each message is parsed once. Copies of a request are kept with its first one. Nothing is judged here.
 
 use crate::body::Reading;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::notice::Notice;
 use bytes::Bytes;
 use sip::message::{Message, Method};
 use std::net::SocketAddr;
 
 /// A request that the base sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) seq: u64,
     pub(crate) at: u64,
@@ -27,13 +28,13 @@ pub(crate) struct Request {
     pub(crate) provisional: bool,
     pub(crate) answer: Option<Answer>,
     /// The challenged request that this one repeats with credentials.
-    pub(crate) repeats: Option<usize>,
+    pub(crate) repeats: Option<Place>,
     /// Set on a SUBSCRIBE for feature key synchronisation.
     pub(crate) feature: Option<Feature>,
 }
 
 /// A request sent again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Retransmission {
     pub(crate) seq: u64,
     pub(crate) at: u64,
@@ -41,7 +42,7 @@ pub(crate) struct Retransmission {
 }
 
 /// The final response that the base received first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) seq: u64,
     pub(crate) at: u64,
@@ -59,10 +60,10 @@ pub(crate) enum Purpose {
 }
 
 /// A SUBSCRIBE for feature key synchronisation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Feature {
     pub(crate) purpose: Purpose,
-    pub(crate) subscription: usize,
+    pub(crate) subscription: Place,
     /// The CSeq of the request before it in the subscription.
     pub(crate) previous_cseq: Option<u32>,
     /// Whether the subscription was there and accepted before this request.
@@ -74,19 +75,19 @@ pub(crate) struct Feature {
     /// What its body asks for.
     pub(crate) reading: Reading,
     /// The user's wish that it carries to the server.
-    pub(crate) wish: Option<usize>,
+    pub(crate) wish: Option<Place>,
 }
 
 /// A subscription that was begun anew although it had not ended.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replaced {
-    pub(crate) subscription: usize,
+    pub(crate) subscription: Place,
     /// Nothing was wrong with it.
     pub(crate) sound: bool,
 }
 
 /// A request that reached the base.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Arrival {
     pub(crate) seq: u64,
     pub(crate) at: u64,
@@ -102,7 +103,7 @@ pub(crate) struct Arrival {
 }
 
 /// A final response that the base sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) seq: u64,
     pub(crate) at: u64,
@@ -145,7 +146,7 @@ impl Request {
         self.feature.as_ref().map(|feature| feature.purpose)
     }
 
-    pub(crate) fn subscription(&self) -> Option<usize> {
+    pub(crate) fn subscription(&self) -> Option<Place> {
         self.feature.as_ref().map(|feature| feature.subscription)
     }
 

@@ -6,6 +6,7 @@
 //! SUB-03 else.
 
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::time::{SECOND, TIMER_F};
 use crate::monitor::scene::traffic::{Purpose, Request};
 
@@ -30,7 +31,7 @@ pub(crate) enum Unasked {
 }
 
 /// Why this SUBSCRIBE has a body, when no user asked for anything.
-pub(crate) fn unasked(scene: &Scene, place: usize) -> Option<Unasked> {
+pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
     let request = scene.request(place)?;
     let feature = request.feature.as_ref()?;
     if feature.purpose != Purpose::Change || request.repeats.is_some() || feature.wish.is_some() {
@@ -42,15 +43,12 @@ pub(crate) fn unasked(scene: &Scene, place: usize) -> Option<Unasked> {
     if !scene.knows_keys() {
         return None;
     }
-    let same = scene
-        .requests
-        .iter()
-        .take(place)
-        .rev()
-        .take(256)
+    let before = scene.requests.of(request.line).rev();
+    let same = before
+        .filter(|(other, _)| *other < place)
+        .map(|(_, before)| before)
         .find(|before| {
-            before.line == request.line
-                && before.purpose() == Some(Purpose::Change)
+            before.purpose() == Some(Purpose::Change)
                 && before.message.body() == request.message.body()
         });
 

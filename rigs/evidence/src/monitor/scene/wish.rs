@@ -5,13 +5,14 @@
 
 use crate::body::{Asked, Reading, Told};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::outgoing::activation;
 use crate::monitor::scene::time::TIMER_F;
 use crate::monitor::scene::unasked::ECHO;
 use crate::record::{Intent, Service};
 
 /// A change that a user completed at a handset.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Wish {
     pub(crate) seq: u64,
     pub(crate) at: u64,
@@ -25,7 +26,7 @@ pub(crate) struct Wish {
     /// Whether it asks for what was already shown.
     pub(crate) idle: bool,
     /// The SUBSCRIBEs that carry it; repeats with credentials are not counted.
-    pub(crate) sent: Vec<usize>,
+    pub(crate) sent: Vec<Place>,
     /// A later wish for the same service went out in its place.
     pub(crate) superseded: bool,
     /// A final response to the SUBSCRIBE that carries it has come.
@@ -58,19 +59,18 @@ impl Scene {
     pub(crate) fn carry(
         &mut self,
         line: usize,
-        request: usize,
+        request: Place,
         reading: &Reading,
-    ) -> Option<usize> {
+    ) -> Option<Place> {
         let asked = reading.asked().next();
         let service = asked.and_then(|asked| asked.service);
-        let earliest = self.wishes.len().saturating_sub(64);
-        let open: Vec<usize> = (earliest..self.wishes.len())
-            .filter(|&place| {
-                let wish = self.wishes.get(place);
-                wish.is_some_and(|wish| wish.line == line && wish.is_unsent())
-            })
+        let open: Vec<Place> = self
+            .wishes
+            .of(Some(line))
+            .filter(|(_, wish)| wish.is_unsent())
+            .map(|(place, _)| place)
             .collect();
-        let fits = |place: &usize| {
+        let fits = |place: &Place| {
             let wish = self.wishes.get(*place)?;
             (Some(wish.intent.service) == service).then_some(wish)
         };
@@ -119,16 +119,10 @@ impl Scene {
     }
 
     /// A wish whose request failed in a way that lets the base send it once more.
-    fn retried(&self, line: usize, service: Option<Service>) -> Option<usize> {
-        let (place, wish) = self
-            .wishes
-            .iter()
-            .enumerate()
-            .rev()
-            .take(64)
-            .find(|(_, wish)| {
-                wish.line == line && Some(wish.intent.service) == service && !wish.sent.is_empty()
-            })?;
+    fn retried(&self, line: usize, service: Option<Service>) -> Option<Place> {
+        let mut wishes = self.wishes.of(Some(line)).rev();
+        let (place, wish) = wishes
+            .find(|(_, wish)| Some(wish.intent.service) == service && !wish.sent.is_empty())?;
         let last = self.requests.get(*wish.sent.last()?)?;
         let ended = self
             .subscriptions

@@ -13,6 +13,7 @@ use crate::record::{Intent, Service};
 use crate::xml::Element;
 
 /// CHG-02, CHG-03, CHG-04: what stands in the document of a change.
+#[derive(Clone)]
 pub(crate) struct Document {
     pub(crate) requirement: &'static str,
     pub(crate) lint: fn(&Carried<'_>) -> Lint,

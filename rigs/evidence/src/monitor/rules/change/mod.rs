@@ -13,6 +13,7 @@ use crate::monitor::rules::menu::{SCREENS, tell_wrong};
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Feature, Purpose, Request};
@@ -40,15 +41,15 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 }
 
 /// CHG-01
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OneChangeOneSubscribe {
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
 }
 
 impl OneChangeOneSubscribe {
     fn on_change(
         &mut self,
-        place: usize,
+        place: Place,
         request: &Request,
         feature: &Feature,
         scene: &Scene,
@@ -162,7 +163,7 @@ impl Rule for OneChangeOneSubscribe {
 }
 
 /// CHG-06
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct LastWord;
 
 impl Rule for LastWord {
@@ -192,10 +193,7 @@ impl Rule for LastWord {
         if let Moment::Check(place) = moment
             && let Some(check) = scene.checks.get(place)
         {
-            let notice = scene
-                .arrival(check.source)
-                .and_then(|arrival| arrival.notice.as_ref());
-            if check.wrong.is_none() && notice.is_some_and(|notice| !notice.wishes.is_empty()) {
+            if check.wrong.is_none() && check.origin.wished {
                 tell.exercise();
             }
             tell_wrong(self, check, scene, tell);
@@ -214,7 +212,7 @@ impl Rule for LastWord {
 }
 
 /// CHG-09
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NoEcho;
 
 impl Rule for NoEcho {

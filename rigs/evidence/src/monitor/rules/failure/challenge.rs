@@ -3,6 +3,7 @@
 use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest};
@@ -81,15 +82,15 @@ pub(crate) fn lint_repeat(repeat: &Request, challenged: &Request) -> Option<Stri
 }
 
 /// FAIL-05
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AnswersChallenge {
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
     /// Attempts that a second challenge has ended.
     ended: BTreeMap<(usize, bool), (u64, u64)>,
 }
 
 impl AnswersChallenge {
-    fn on_answer(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place).filter(|request| is_judged(request))?;
         let line = request.line?;
         let key = (line, request.feature.is_some());
@@ -210,7 +211,7 @@ impl Rule for AnswersChallenge {
 
 pub(crate) fn tell_unanswered(
     rule: &dyn Rule,
-    place: usize,
+    place: Place,
     at: u64,
     scene: &Scene,
     tell: &mut Tell,

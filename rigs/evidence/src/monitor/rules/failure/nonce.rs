@@ -4,26 +4,43 @@ use super::challenge::{Challenge, PROMPT, credentials, is_judged, lint_repeat, t
 use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::{Horizon, PerAccount, Place};
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// How often a base may subscribe when it is refused without a challenge.
 const RATE: u64 = 30 * SECOND;
 
 /// FAIL-06
-#[derive(Debug, Default)]
+/// Nonces of one account; our choice: a server that takes back one older than that is not one we have met.
+const NONCES: Horizon = Horizon {
+    entries: 64,
+    time: u64::MAX,
+};
+
+#[derive(Clone, Debug)]
 pub(crate) struct TakesNewNonce {
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
     /// Nonces that each account has used.
-    used: BTreeSet<(usize, String)>,
+    used: PerAccount<String>,
     /// SUBSCRIBEs that were answered 401 without a challenge.
     refused: BTreeMap<usize, (u64, u64)>,
 }
 
+impl Default for TakesNewNonce {
+    fn default() -> Self {
+        Self {
+            waiting: Deadlines::default(),
+            used: PerAccount::new(NONCES),
+            refused: BTreeMap::new(),
+        }
+    }
+}
+
 impl TakesNewNonce {
-    fn on_answer(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place).filter(|request| is_judged(request))?;
         let line = request.line?;
         if request.granted() && request.feature.is_some() {
@@ -75,10 +92,16 @@ impl TakesNewNonce {
             tell.find(self, request.at, text, &[seq, request.seq]);
         }
         self.on_repeat(request, line, scene, tell);
-        if let Some(nonce) = credentials(request).and_then(|value| digest(value, "nonce")) {
-            self.used.insert((line, nonce.to_owned()));
+        let nonce = credentials(request).and_then(|value| digest(value, "nonce"));
+        if let Some(nonce) = nonce.filter(|nonce| !self.has_used(line, nonce)) {
+            self.used.push(Some(line), request.at, nonce.to_owned());
         }
         None
+    }
+
+    fn has_used(&self, line: usize, nonce: &str) -> bool {
+        let mut used = self.used.of(Some(line)).rev();
+        used.any(|(_, other)| other == nonce)
     }
 
     /// Whether the life of the subscription that was refused has run out, so that another one may begin.
@@ -87,10 +110,10 @@ impl TakesNewNonce {
             feature.purpose == Purpose::Initial && !feature.in_dialog && feature.replaces.is_none()
         });
         let refused = self.refused.get(&line).and_then(|(at, _)| {
-            let mut recent = scene.requests.iter().rev().take(64);
-            recent.find(|request| request.at == *at && request.line == Some(line))
+            let mut recent = scene.requests.of(Some(line)).rev();
+            recent.find(|(_, request)| request.at == *at)
         });
-        let refused = refused.and_then(|refused| refused.feature.as_ref());
+        let refused = refused.and_then(|(_, refused)| refused.feature.as_ref());
         begins && refused.is_some_and(|feature| feature.in_dialog)
     }
 
@@ -142,7 +165,7 @@ impl TakesNewNonce {
         if nonce != challenge.nonce {
             return Some("the nonce is another one".to_owned());
         }
-        let known = self.used.contains(&(line, nonce.to_owned()));
+        let known = self.has_used(line, nonce);
         let count = digest(value, "nc").unwrap_or_default();
         (challenge.qop && !known && count != "00000001").then(|| format!("nc is `{count}`"))
     }

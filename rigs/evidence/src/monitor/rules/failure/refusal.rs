@@ -5,14 +5,18 @@ use crate::monitor::rules::registration::is_refused;
 use crate::monitor::rules::registration::renewal::{Lapse, Renewals};
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock};
 use crate::monitor::scene::traffic::{Purpose, Request};
 use sip::message::Method;
 use std::collections::BTreeMap;
 
+/// How long a refusal of the package counts; the catalogue's thirty minutes.
+const LASTING: u64 = 1800 * SECOND;
+
 /// FAIL-03
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LeavesInPeace {
     /// Attempts that were refused, by account.
     refused: BTreeMap<usize, Vec<(u64, u64)>>,
@@ -40,7 +44,7 @@ impl LeavesInPeace {
         let refused = self.refused.get(&line)?;
         let recent: Vec<u64> = refused
             .iter()
-            .filter(|(at, _)| request.at < at + 1800 * SECOND)
+            .filter(|(at, _)| request.at < at + LASTING)
             .map(|(_, seq)| *seq)
             .collect();
         if recent.len() >= 2 {
@@ -57,7 +61,7 @@ impl LeavesInPeace {
         None
     }
 
-    fn on_answer(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place)?;
         let feature = request.feature.as_ref()?;
         let answer = request.answer.as_ref()?;
@@ -66,6 +70,7 @@ impl LeavesInPeace {
                 tell.exercise();
                 let first = first_of(request, scene);
                 let refused = self.refused.entry(request.line?).or_default();
+                refused.retain(|(at, _)| first.at < at + LASTING);
                 refused.push((first.at, answer.seq));
             }
             200..=299 => {

@@ -5,11 +5,13 @@ use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::registration::renewal::{Lapse, Renewals};
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest, host, user};
 use sip::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 /// How soon the first SUBSCRIBE follows what allows it.
 pub(crate) const PROMPT: u64 = 10 * SECOND;
@@ -34,15 +36,26 @@ pub(crate) fn is_refused(scene: &Scene, line: usize) -> bool {
         .is_some_and(|(_, subscription)| matches!(subscription.refused, Some(403 | 489)))
 }
 
+/// The latest REGISTER of an account. It may be older than anything that the scene remembers.
+#[derive(Clone, Debug)]
+struct Last {
+    seq: u64,
+    at: u64,
+    call_id: String,
+    cseq: u32,
+    destination: SocketAddr,
+    gives_up: bool,
+}
+
 /// REG-01
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OneCallIdPerBoot {
-    last: BTreeMap<usize, usize>,
+    last: BTreeMap<usize, Last>,
     renewals: Renewals,
 }
 
 impl OneCallIdPerBoot {
-    fn on_register(&mut self, place: usize, scene: &Scene, tell: &mut Tell) {
+    fn on_register(&mut self, place: Place, scene: &Scene, tell: &mut Tell) {
         let Some(request) = scene.request(place) else {
             return;
         };
@@ -53,14 +66,21 @@ impl OneCallIdPerBoot {
         if let Some(text) = foreign_address(request, scene, line) {
             tell.find(self, request.at, text, &[request.seq]);
         }
-        let last = self.last.insert(line, place);
-        let Some(last) = last.and_then(|last| scene.request(last)) else {
+        let this = Last {
+            seq: request.seq,
+            at: request.at,
+            call_id: request.message.call_id().to_owned(),
+            cseq: request.cseq,
+            destination: request.destination,
+            gives_up: request.gives_up(),
+        };
+        let Some(last) = self.last.insert(line, this) else {
             return;
         };
         let records = [last.seq, request.seq];
-        let (before, now) = (last.message.call_id(), request.message.call_id());
+        let (before, now) = (last.call_id, request.message.call_id());
         if before != now {
-            if !last.gives_up() && !request.gives_up() {
+            if !last.gives_up && !request.gives_up() {
                 let text = format!(
                     "the REGISTERs of {} must keep one Call-ID until the base restarts: {before} at {}, {now} at {}",
                     user_of(scene, line),
@@ -154,7 +174,7 @@ fn foreign_address(request: &Request, scene: &Scene, line: usize) -> Option<Stri
 
 /// The account's name in findings.
 /// REG-02
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SubscribeFollowsRegistration {
     due: Deadlines<(usize, u64)>,
     early: BTreeSet<usize>,
@@ -276,7 +296,7 @@ impl Rule for SubscribeFollowsRegistration {
 }
 
 /// REG-05
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct OwnAddressOnly;
 
 impl Rule for OwnAddressOnly {

@@ -6,7 +6,7 @@ use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::SECOND;
 use sip::message::Method;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Renewals {
     due: Deadlines<Binding>,
     /// Bindings that have run out, while it is open whether they are renewed late or never.

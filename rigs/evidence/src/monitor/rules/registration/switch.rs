@@ -12,7 +12,7 @@ use sip::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// REG-03
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SwitchedOffIsSilent {
     ever_on: BTreeSet<usize>,
     /// The latest local wish of an account: when, which record.

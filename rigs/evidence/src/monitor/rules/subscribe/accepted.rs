@@ -4,6 +4,7 @@ use crate::monitor::rules::menu::tell_wrong;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Due, Reason};
 use crate::monitor::scene::time::{SECOND, SLACK, TIMER_F, clock};
@@ -11,7 +12,7 @@ use crate::monitor::scene::traffic::{Feature, Purpose, Request};
 use std::collections::BTreeMap;
 
 /// SUB-05
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct AcceptedIsGranted {
     /// The 202 that each account was given last: when, which record, for how long.
     watched: BTreeMap<usize, Accepted>,
@@ -21,13 +22,13 @@ pub(crate) struct AcceptedIsGranted {
 struct Accepted {
     at: u64,
     seq: u64,
-    subscription: usize,
+    subscription: Place,
     life: u64,
     notified: bool,
 }
 
 impl AcceptedIsGranted {
-    fn on_answer(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place)?;
         let feature = request.feature.as_ref()?;
         let answer = request.answer.as_ref()?;
@@ -97,7 +98,7 @@ impl AcceptedIsGranted {
         }
     }
 
-    fn on_reply(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let arrival = scene.arrival(place)?;
         let notice = arrival.notice.as_ref()?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;

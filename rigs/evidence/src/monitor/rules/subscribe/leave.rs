@@ -4,6 +4,7 @@ use crate::monitor::report::Need;
 use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Due, Reason};
 use crate::monitor::scene::time::{MILLISECOND, SECOND, clock, span};
@@ -15,14 +16,14 @@ use sip::message::Method;
 const PROMPT: u64 = 9 * SECOND;
 
 /// SUB-08
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct TakesLeave {
     /// Subscriptions that have to be ended: the account, why, which record.
     leaving: Deadlines<(usize, &'static str, u64)>,
     /// Accounts that have to subscribe again, and the record of the switch.
     returning: Deadlines<(usize, u64)>,
     /// Closing NOTIFYs without answer.
-    closing: Deadlines<usize>,
+    closing: Deadlines<Place>,
 }
 
 impl TakesLeave {
@@ -101,7 +102,7 @@ impl TakesLeave {
         }
     }
 
-    fn on_request(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_request(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place)?;
         let line = request.line?;
         if request.method == Method::Register && request.gives_up() {
@@ -146,7 +147,7 @@ impl TakesLeave {
         None
     }
 
-    fn on_reply(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let arrival = scene.arrival(place)?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
         let closing = arrival.notice.as_ref()?.due == Due::Accept(Reason::Closing);

@@ -2,6 +2,7 @@
 
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::clock;
 use crate::monitor::scene::traffic::{Feature, Purpose, Request, host};
@@ -27,7 +28,7 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 pub(crate) fn subscribe(
     moment: Moment,
     scene: &Scene,
-) -> Option<(usize, &Request, &Feature, usize)> {
+) -> Option<(Place, &Request, &Feature, usize)> {
     let Moment::Request(place) = moment else {
         return None;
     };
@@ -36,7 +37,7 @@ pub(crate) fn subscribe(
 }
 
 /// SUB-01
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct WellFormedSubscribe;
 
 impl WellFormedSubscribe {
@@ -83,7 +84,7 @@ impl WellFormedSubscribe {
         {
             return Some(format!("its Contact `{contact}` cannot be reached"));
         }
-        if scene.other_call_ids.contains(message.call_id()) {
+        if scene.is_other_call_id(message.call_id()) {
             return Some("it has the Call-ID of a REGISTER or INVITE".to_owned());
         }
         let invented = message.to_tag().is_some()
@@ -116,7 +117,7 @@ impl Rule for WellFormedSubscribe {
 }
 
 /// SUB-02
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct ConfiguredExpires;
 
 impl Rule for ConfiguredExpires {
@@ -150,10 +151,9 @@ impl Rule for ConfiguredExpires {
         };
         let forced = scene
             .requests
-            .iter()
-            .rev()
-            .take(64)
-            .filter(|before| before.line == Some(line) && before.status() == Some(423))
+            .of(Some(line))
+            .map(|(_, before)| before)
+            .filter(|before| before.status() == Some(423))
             .filter_map(|before| {
                 before
                     .answer
@@ -176,7 +176,7 @@ impl Rule for ConfiguredExpires {
 }
 
 /// SUB-03
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct NoBodyUnasked;
 
 impl Rule for NoBodyUnasked {

@@ -4,6 +4,7 @@ use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 
@@ -11,10 +12,10 @@ use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 const COPIES: usize = 10;
 
 /// SUB-04
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RepeatedByTheBook {
     /// The next copy of a request: the request, and how many copies it then has.
-    due: Deadlines<(usize, usize)>,
+    due: Deadlines<(Place, usize)>,
 }
 
 impl RepeatedByTheBook {
@@ -35,7 +36,7 @@ impl RepeatedByTheBook {
         claimed.map_or(SECOND / 2, |milliseconds| milliseconds * MILLISECOND)
     }
 
-    fn on_copy(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_copy(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene
             .request(place)
             .filter(|request| request.feature.is_some())?;
