@@ -16,4 +16,5 @@ mod refreshes;
 mod registrations;
 mod stage;
 mod subscribes;
+mod units;
 mod verdicts;
