@@ -11,6 +11,7 @@ mod logs;
 mod menus;
 mod network;
 mod notifies;
+mod packages;
 mod readers;
 mod refreshes;
 mod registrations;

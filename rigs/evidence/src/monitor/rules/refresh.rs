@@ -165,17 +165,17 @@ impl Lives {
     }
 
     fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
-        let (_, request, feature, line) = subscribe(moment, scene)?;
+        let (_, request, subscribe, line) = subscribe(moment, scene)?;
         if let Some(life) = self.overdue.remove(&line) {
-            let refreshed = feature.in_dialog.then_some(request.at);
+            let refreshed = subscribe.in_dialog.then_some(request.at);
             seen.push(late(&life, refreshed, scene));
         }
-        let known = scene.subscription(feature.subscription)?;
+        let known = scene.subscription(subscribe.subscription)?;
         self.due.retain(|life| life.line != line);
-        if request.repeats.is_some() || feature.purpose == Purpose::Unsubscribe {
+        if request.repeats.is_some() || subscribe.purpose == Purpose::Unsubscribe {
             return None;
         }
-        if let Some(replaced) = feature.replaces {
+        if let Some(replaced) = subscribe.replaces {
             let old = scene.subscription(replaced.subscription)?;
             let grant = old.grant?;
             let untold = grant.life.is_none() && request.at < grant.at + UNTOLD;
@@ -194,12 +194,12 @@ impl Lives {
             }
             return None;
         }
-        if feature.purpose != Purpose::Refresh || !feature.in_dialog {
+        if subscribe.purpose != Purpose::Refresh || !subscribe.in_dialog {
             return None;
         }
         let grant = known.grant?;
         let Some(granted) = grant.life else {
-            if request.at < grant.at + UNTOLD && feature.settled {
+            if request.at < grant.at + UNTOLD && subscribe.settled {
                 let text = format!(
                     "the 2xx at {} does not tell a life, but {} subscribed again at {}, within {}",
                     clock(grant.at),
@@ -236,7 +236,7 @@ impl Lives {
         let refetched = scene.line(line).and_then(|line| line.refetched);
         let refetched = refetched.is_some_and(|at| request.at <= at + 10 * SECOND);
         if early
-            && feature.settled
+            && subscribe.settled
             && known.shortened.is_none()
             && granted >= SHORTEST
             && !refetched

@@ -6,6 +6,7 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, State};
 use crate::monitor::scene::outgoing::key;
+use crate::monitor::scene::package::Package;
 use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::{DISPLAY, SECOND, TIMER_F};
 use crate::monitor::scene::traffic::{Arrival, Purpose, Reply, user};
@@ -62,6 +63,23 @@ impl Scene {
         moments.push(Moment::Arrival(place));
     }
 
+    /// Whether a NOTIFY belongs to a dialog in which the base has subscribed for another service. A base may answer it
+    /// by its dialog or by its Event; what must be answered in a dialog of ours alone is not judged there.
+    fn is_elsewhere(&self, message: &Message) -> bool {
+        let account = message.to_uri().and_then(user);
+        let account = account.and_then(|user| self.line_of_user(user));
+        let Some(account) = account.and_then(|line| self.lines.get(line)) else {
+            return false;
+        };
+        let package = Package::of(message);
+        let tag = message.to_tag().unwrap_or_default();
+        account.others.iter().any(|(other, held)| {
+            let dialog = held.call_id == message.call_id() && held.local_tag == tag;
+            let ours = (held.call_id.clone(), held.local_tag.clone());
+            dialog && (Some(other) == package.as_ref() || self.dialogs.get(&ours).is_none())
+        })
+    }
+
     fn notice(&mut self, message: &Message) -> Notice {
         let tag = message.to_tag().unwrap_or_default();
         let name = (message.call_id().to_owned(), tag.to_owned());
@@ -70,6 +88,8 @@ impl Scene {
             let subscription = self.subscriptions.get(at);
             subscription.is_some_and(|subscription| subscription.boot == self.boot)
         });
+        let elsewhere = self.is_elsewhere(message);
+        let known = known.filter(|_| !elsewhere || Package::of(message).is_none());
         let subscription = known.and_then(|at| self.subscriptions.get(at));
         let addressed = message.to_uri().and_then(user);
         let line = subscription
@@ -79,7 +99,7 @@ impl Scene {
         let event = EventMatch::of(message);
         let state = State::of(message);
         let reading = Reading::of(message.header("Content-Type"), message.body());
-        let due = if self.down {
+        let due = if self.down || elsewhere {
             Due::Open
         } else {
             Due::of(&Circumstances {

@@ -10,6 +10,7 @@ mod incoming;
 pub(crate) mod moment;
 pub(crate) mod notice;
 pub(crate) mod outgoing;
+pub(crate) mod package;
 pub(crate) mod patterns;
 mod screens;
 pub(crate) mod subscription;
@@ -22,6 +23,7 @@ use crate::monitor::report::Need;
 use crate::monitor::scene::display::{Check, Displays, Unsynced};
 use crate::monitor::scene::history::{Horizon, Index, PerAccount, Place};
 use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::package::{OtherSubscription, Package};
 use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::SECOND;
 use crate::monitor::scene::traffic::{Arrival, Request};
@@ -58,8 +60,10 @@ pub(crate) struct Line {
     pub(crate) has_subscribed: bool,
     /// A NOTIFY was accepted in this boot.
     pub(crate) has_state: bool,
-    /// Its latest subscription.
+    /// Its latest subscription for feature key synchronisation.
     pub(crate) current: Option<Place>,
+    /// Its latest subscriptions for other packages.
+    pub(crate) others: BTreeMap<Package, OtherSubscription>,
 }
 
 /// A binding as the registrar granted it.
@@ -345,6 +349,7 @@ impl Scene {
             line.has_subscribed = false;
             line.has_state = false;
             line.current = None;
+            line.others.clear();
         }
         for subscription in self.subscriptions.all_mut() {
             subscription.ended.get_or_insert(self.now);

@@ -4,11 +4,13 @@ use crate::body::{Asked, Reading};
 use crate::monitor::report::Need;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::package::{OtherSubscription, Package};
 use crate::monitor::scene::subscription::{Grant, Subscription};
 use crate::monitor::scene::time::{DISPLAY, SECOND};
 use crate::monitor::scene::traffic::{
-    Answer, Feature, Purpose, Replaced, Request, Retransmission, digest, user,
+    Answer, Purpose, Replaced, Request, Retransmission, Role, Subscribe, digest, user,
 };
+use crate::monitor::scene::unasked::unasked;
 use crate::monitor::scene::{Registration, Scene};
 use crate::record::{Direction, Fate, Sip};
 use sip::message::{Message, Method};
@@ -17,6 +19,9 @@ use sip::message::{Message, Method};
 const ENDING: [u16; 13] = [
     404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604,
 ];
+
+/// How many other packages one account is remembered with; our choice: more than all services have.
+const OTHERS: usize = 8;
 
 /// Within this time after a challenge, a request of the same method is its repeat.
 const REPEAT: u64 = 5 * SECOND;
@@ -67,8 +72,8 @@ impl Scene {
             return;
         }
 
-        let repeats = self.challenged_before(&message, &method);
         let featured = method == Method::Subscribe && self.is_featured(&message);
+        let repeats = self.challenged_before(&message, &method, featured);
         let line = match (
             featured || method == Method::Register,
             message.from_uri().and_then(user),
@@ -82,10 +87,21 @@ impl Scene {
             line => line,
         };
         let number = self.requests.next(line);
-        let feature = match line {
-            Some(line) if featured => Some(self.subscribe(line, number, &message, cseq, repeats)),
-            _ => None,
+        let role = match line {
+            Some(line) if featured => {
+                let subscribe = self.subscribe(line, number, &message, cseq, repeats);
+                let subscribe = Box::new(subscribe);
+                if subscribe.purpose == Purpose::Change {
+                    Role::Change(subscribe)
+                } else {
+                    Role::Subscribe(subscribe)
+                }
+            }
+            _ => Role::of(&method, &message),
         };
+        if let (Role::SubscribeElsewhere(Some(package)), Some(line)) = (&role, line) {
+            self.subscribe_elsewhere(line, package, &message, cseq);
+        }
         let call = (method == Method::Invite).then(|| message.call_id().to_owned());
         if method == Method::Register
             && let Some(line) = line.and_then(|line| self.lines.get_mut(line))
@@ -108,7 +124,7 @@ impl Scene {
             provisional: false,
             answer: None,
             repeats,
-            feature,
+            role,
         };
         let number = self.requests.push(line, self.now, request);
         self.name_request(place, number);
@@ -118,7 +134,39 @@ impl Scene {
         if let Some(call_id) = call {
             self.calls.insert(call_id, number, kept);
         }
+        let why = unasked(self, number);
+        let sent = self.requests.get_mut(number);
+        if let Some(subscribe) = sent.and_then(Request::subscribe_mut) {
+            subscribe.unasked = why;
+        }
         moments.push(Moment::Request(number));
+    }
+
+    /// A subscription for another package: it may share a dialog with ours, and then its CSeq (RFC 3261 §12.2.1.1).
+    fn subscribe_elsewhere(
+        &mut self,
+        line: usize,
+        package: &Package,
+        message: &Message,
+        cseq: u32,
+    ) {
+        if let Some(ours) = self
+            .known_dialog(message)
+            .and_then(|place| self.subscriptions.get_mut(place))
+        {
+            ours.last_cseq = cseq;
+        }
+        let Some(line) = self.lines.get_mut(line) else {
+            return;
+        };
+        let other = OtherSubscription {
+            call_id: message.call_id().to_owned(),
+            local_tag: message.from_tag().unwrap_or_default().to_owned(),
+        };
+        line.others.insert(package.clone(), other);
+        if line.others.len() > OTHERS {
+            line.others.pop_first();
+        }
     }
 
     /// Remembers a request by its transaction.
@@ -147,8 +195,14 @@ impl Scene {
     }
 
     /// The challenged request that this one repeats: that of its Call-ID, or the one whose nonce it answers.
-    fn challenged_before(&mut self, message: &Message, method: &Method) -> Option<Place> {
+    fn challenged_before(
+        &mut self,
+        message: &Message,
+        method: &Method,
+        featured: bool,
+    ) -> Option<Place> {
         let key = challenge_key(message, method);
+        let package = Package::of(message);
         let place = self.challenges.remove(&key).or_else(|| {
             let nonce = digest(message.header("Authorization")?, "nonce")?;
             let answers = |place: Place| {
@@ -156,6 +210,7 @@ impl Scene {
                 before.is_some_and(|before| {
                     let challenge = before.challenge();
                     before.method == *method
+                        && before.other_package() == package.as_ref().filter(|_| !featured)
                         && before.message.from_uri() == message.from_uri()
                         && challenge.is_some_and(|value| digest(value, "nonce") == Some(nonce))
                 })
@@ -175,6 +230,9 @@ impl Scene {
             let package = text.split(';').next().unwrap_or_default().trim();
             package.eq_ignore_ascii_case(crate::monitor::PACKAGE)
         };
+        if Package::of(message).is_some_and(|package| package.is_other_service()) {
+            return false;
+        }
         let mut events = message.headers("Event").peekable();
         if events.peek().is_none() {
             let types = message
@@ -204,7 +262,7 @@ impl Scene {
         message: &Message,
         cseq: u32,
         repeats: Option<Place>,
-    ) -> Feature {
+    ) -> Subscribe {
         let now = self.now;
         let known = self.known_dialog(message);
         let in_dialog = known
@@ -230,8 +288,8 @@ impl Scene {
         let place = known.unwrap_or_else(|| self.begin(line, message));
         let inherited = repeats
             .and_then(|before| self.requests.get(before))
-            .and_then(|before| before.feature.as_ref())
-            .and_then(|feature| feature.wish);
+            .and_then(|before| before.subscribe())
+            .and_then(|subscribe| subscribe.wish);
         let wish = match (purpose, repeats) {
             (Purpose::Change, None) => self.carry(line, request, &reading),
             _ => inherited,
@@ -246,7 +304,7 @@ impl Scene {
                 subscription.unsubscribed.get_or_insert(now);
             }
         }
-        Feature {
+        Subscribe {
             purpose,
             subscription: place,
             previous_cseq,
@@ -255,6 +313,7 @@ impl Scene {
             replaces,
             reading,
             wish,
+            unasked: None,
         }
     }
 
@@ -378,7 +437,7 @@ impl Scene {
         });
         let challenge = request.challenge().is_some();
         let challenge = challenge.then(|| challenge_key(&request.message, &method));
-        let featured = request.feature.is_some();
+        let featured = request.subscribe().is_some();
         if let Some(key) = challenge {
             let requests = &self.requests;
             let kept = |place| requests.get(place).is_some();
@@ -428,11 +487,11 @@ impl Scene {
         let Some(request) = self.requests.get(place) else {
             return;
         };
-        let Some(feature) = &request.feature else {
+        let Some(subscribe) = request.subscribe() else {
             return;
         };
-        let (purpose, in_dialog, wish) = (feature.purpose, feature.in_dialog, feature.wish);
-        let Some(subscription) = self.subscriptions.get_mut(feature.subscription) else {
+        let (purpose, in_dialog, wish) = (subscribe.purpose, subscribe.in_dialog, subscribe.wish);
+        let Some(subscription) = self.subscriptions.get_mut(subscribe.subscription) else {
             return;
         };
         subscription.asking = None;
@@ -511,5 +570,7 @@ fn number_key(message: &Message, cseq: u32, method: &Method) -> String {
 }
 
 fn challenge_key(message: &Message, method: &Method) -> String {
-    format!("{method} {}", message.call_id())
+    let package = Package::of(message).filter(Package::is_other_service);
+    let name = package.map_or_else(String::new, |package| package.name);
+    format!("{method} {name} {}", message.call_id())
 }

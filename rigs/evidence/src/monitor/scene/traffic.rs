@@ -5,6 +5,8 @@
 use crate::body::Reading;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::notice::Notice;
+use crate::monitor::scene::package::Package;
+use crate::monitor::scene::unasked::Unasked;
 use bytes::Bytes;
 use sip::message::{Message, Method};
 use std::net::SocketAddr;
@@ -29,8 +31,7 @@ pub(crate) struct Request {
     pub(crate) answer: Option<Answer>,
     /// The challenged request that this one repeats with credentials.
     pub(crate) repeats: Option<Place>,
-    /// Set on a SUBSCRIBE for feature key synchronisation.
-    pub(crate) feature: Option<Feature>,
+    pub(crate) role: Role,
 }
 
 /// A request sent again.
@@ -59,9 +60,43 @@ pub(crate) enum Purpose {
     Unsubscribe,
 }
 
+/// What a request of the base is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Role {
+    Register,
+    /// A SUBSCRIBE for feature key synchronisation that carries no change.
+    Subscribe(Box<Subscribe>),
+    /// A SUBSCRIBE for feature key synchronisation that carries a change to the server.
+    Change(Box<Subscribe>),
+    /// A SUBSCRIBE for another package, or none that is named.
+    SubscribeElsewhere(Option<Package>),
+    /// An INVITE to a feature code.
+    FeatureCodeCall,
+    /// A request with CSTA in its body (ECMA TR/87).
+    Csta,
+    Other,
+}
+
+impl Role {
+    /// What a request is for that is no SUBSCRIBE for feature key synchronisation.
+    pub(crate) fn of(method: &Method, message: &Message) -> Self {
+        let typed = message.header("Content-Type").unwrap_or_default();
+        let csta = typed.to_ascii_lowercase().contains("csta+xml");
+        let called = message.request_uri().and_then(user).unwrap_or_default();
+        let code = called.starts_with(['*', '#']) || called.starts_with("%23");
+        match method {
+            Method::Register => Self::Register,
+            Method::Subscribe => Self::SubscribeElsewhere(Package::of(message)),
+            Method::Invite if code => Self::FeatureCodeCall,
+            _ if csta => Self::Csta,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A SUBSCRIBE for feature key synchronisation.
 #[derive(Clone, Debug)]
-pub(crate) struct Feature {
+pub(crate) struct Subscribe {
     pub(crate) purpose: Purpose,
     pub(crate) subscription: Place,
     /// The CSeq of the request before it in the subscription.
@@ -76,6 +111,8 @@ pub(crate) struct Feature {
     pub(crate) reading: Reading,
     /// The user's wish that it carries to the server.
     pub(crate) wish: Option<Place>,
+    /// Why it carries a change although no user asked for one.
+    pub(crate) unasked: Option<Unasked>,
 }
 
 /// A subscription that was begun anew although it had not ended.
@@ -142,12 +179,35 @@ impl Request {
         matches!(self.status(), Some(401 | 407))
     }
 
+    /// What it is, when it is a SUBSCRIBE for feature key synchronisation.
+    pub(crate) fn subscribe(&self) -> Option<&Subscribe> {
+        match &self.role {
+            Role::Subscribe(subscribe) | Role::Change(subscribe) => Some(subscribe),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn subscribe_mut(&mut self) -> Option<&mut Subscribe> {
+        match &mut self.role {
+            Role::Subscribe(subscribe) | Role::Change(subscribe) => Some(subscribe),
+            _ => None,
+        }
+    }
+
+    /// The package of a SUBSCRIBE for another one.
+    pub(crate) fn other_package(&self) -> Option<&Package> {
+        match &self.role {
+            Role::SubscribeElsewhere(package) => package.as_ref(),
+            _ => None,
+        }
+    }
+
     pub(crate) fn purpose(&self) -> Option<Purpose> {
-        self.feature.as_ref().map(|feature| feature.purpose)
+        self.subscribe().map(|subscribe| subscribe.purpose)
     }
 
     pub(crate) fn subscription(&self) -> Option<Place> {
-        self.feature.as_ref().map(|feature| feature.subscription)
+        self.subscribe().map(|subscribe| subscribe.subscription)
     }
 
     /// The lifetime that the answer grants, in seconds: of the base's own binding for a REGISTER.

@@ -33,11 +33,12 @@ pub(crate) enum Unasked {
 /// Why this SUBSCRIBE has a body, when no user asked for anything.
 pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
     let request = scene.request(place)?;
-    let feature = request.feature.as_ref()?;
-    if feature.purpose != Purpose::Change || request.repeats.is_some() || feature.wish.is_some() {
+    let subscribe = request.subscribe()?;
+    if subscribe.purpose != Purpose::Change || request.repeats.is_some() || subscribe.wish.is_some()
+    {
         return None;
     }
-    if !feature.in_dialog && request.message.to_tag().is_none() {
+    if !subscribe.in_dialog && request.message.to_tag().is_none() {
         return Some(Unasked::Plain);
     }
     if !scene.knows_keys() {
@@ -65,9 +66,8 @@ pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
         }
         let untold = told(same.at).is_none() && request.at < same.at + TIMER_F;
         let wished = same
-            .feature
-            .as_ref()
-            .is_some_and(|feature| feature.wish.is_some());
+            .subscribe()
+            .is_some_and(|subscribe| subscribe.wish.is_some());
         if untold || (wished && request.at <= same.at + ECHO) {
             return Some(Unasked::Doubled);
         }
@@ -93,9 +93,8 @@ pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
 /// Whether the server has told something else since this change carried a wish to it.
 fn is_contradicted(scene: &Scene, line: usize, change: &Request) -> bool {
     let wish = change
-        .feature
-        .as_ref()
-        .and_then(|feature| scene.wishes.get(feature.wish?));
+        .subscribe()
+        .and_then(|subscribe| scene.wishes.get(subscribe.wish?));
     wish.is_some_and(|wish| {
         wish.contradicted
             || scene.told_since(line, change.at).any(|(_, notice)| {

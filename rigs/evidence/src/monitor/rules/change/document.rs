@@ -7,8 +7,7 @@ use crate::monitor::scene::Scene;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::outgoing::activation;
 use crate::monitor::scene::time::clock;
-use crate::monitor::scene::traffic::{Feature, Purpose, Request};
-use crate::monitor::scene::unasked::unasked;
+use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
 use crate::record::{Intent, Service};
 use crate::xml::Element;
 
@@ -30,13 +29,13 @@ pub(crate) enum Lint {
 /// A change as it left the base.
 pub(crate) struct Carried<'a> {
     request: &'a Request,
-    feature: &'a Feature,
+    subscribe: &'a Subscribe,
     intent: Option<&'a Intent>,
 }
 
 impl Carried<'_> {
     fn asked(&self) -> Option<&Asked> {
-        self.feature.reading.asked().next()
+        self.subscribe.reading.asked().next()
     }
 
     /// The service that the user meant, or that the document names when no user is known.
@@ -49,7 +48,7 @@ impl Carried<'_> {
     }
 
     fn document(&self, root: &str) -> Result<&Element, String> {
-        match self.feature.reading.parts.as_slice() {
+        match self.subscribe.reading.parts.as_slice() {
             [Part::Asked(asked)] if asked.document.name == root => Ok(&asked.document),
             [Part::Asked(asked)] => Err(format!(
                 "the document is {}, not {root}",
@@ -96,16 +95,16 @@ impl Rule for Document {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((place, request, feature, _)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, _)) = subscribe(moment, scene) else {
             return;
         };
-        if feature.purpose != Purpose::Change || unasked(scene, place).is_some() {
+        if subscribe.purpose != Purpose::Change || subscribe.unasked.is_some() {
             return;
         }
-        let wish = feature.wish.and_then(|wish| scene.wishes.get(wish));
+        let wish = subscribe.wish.and_then(|wish| scene.wishes.get(wish));
         let change = Carried {
             request,
-            feature,
+            subscribe,
             intent: wish.map(|wish| &wish.intent),
         };
         match (self.lint)(&change) {

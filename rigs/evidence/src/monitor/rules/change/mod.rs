@@ -16,8 +16,8 @@ use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock, span};
-use crate::monitor::scene::traffic::{Feature, Purpose, Request};
-use crate::monitor::scene::unasked::{Unasked, unasked};
+use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
+use crate::monitor::scene::unasked::Unasked;
 use document::{Document, lint_dnd, lint_forwarding, lint_rings};
 
 pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
@@ -49,18 +49,17 @@ struct OneChangeOneSubscribe {
 impl OneChangeOneSubscribe {
     fn on_change(
         &mut self,
-        place: Place,
         request: &Request,
-        feature: &Feature,
+        subscribe: &Subscribe,
         scene: &Scene,
         tell: &mut Tell,
     ) {
-        if feature.purpose != Purpose::Change || request.repeats.is_some() {
+        if subscribe.purpose != Purpose::Change || request.repeats.is_some() {
             return;
         }
         let line = request.line.unwrap_or_default();
 
-        if unasked(scene, place) == Some(Unasked::Doubled) {
+        if subscribe.unasked == Some(Unasked::Doubled) {
             let text = format!(
                 "one change by the user is one SUBSCRIBE, but {} sent the same change again at {}",
                 user_of(scene, line),
@@ -70,7 +69,7 @@ impl OneChangeOneSubscribe {
             return;
         }
 
-        let Some(wish) = feature.wish.and_then(|wish| scene.wishes.get(wish)) else {
+        let Some(wish) = subscribe.wish.and_then(|wish| scene.wishes.get(wish)) else {
             return;
         };
         tell.exercise();
@@ -80,10 +79,10 @@ impl OneChangeOneSubscribe {
                 .get(*waiting)
                 .is_some_and(crate::monitor::scene::wish::Wish::is_unsent)
         });
-        let known = scene.subscription(feature.subscription);
+        let known = scene.subscription(subscribe.subscription);
         let tag = known.and_then(|known| known.remote_tag.as_deref());
-        let wrong = if !feature.in_dialog {
-            let sound = feature.replaces.is_some_and(|old| old.sound) || wish.sendable;
+        let wrong = if !subscribe.in_dialog {
+            let sound = subscribe.replaces.is_some_and(|old| old.sound) || wish.sendable;
             sound.then(|| "it does not belong to the subscription".to_owned())
         } else if request.message.to_tag() != tag {
             Some(format!(
@@ -92,7 +91,7 @@ impl OneChangeOneSubscribe {
                 tag.unwrap_or("unknown")
             ))
         } else {
-            let previous = feature.previous_cseq.unwrap_or_default();
+            let previous = subscribe.previous_cseq.unwrap_or_default();
             (request.cseq != previous.wrapping_add(1))
                 .then(|| format!("its CSeq is {} after {previous}", request.cseq))
         };
@@ -154,8 +153,8 @@ impl Rule for OneChangeOneSubscribe {
                 }
             }
             _ => {
-                if let Some((place, request, feature, _)) = subscribe(moment, scene) {
-                    self.on_change(place, request, feature, scene, tell);
+                if let Some((_, request, subscribe, _)) = subscribe(moment, scene) {
+                    self.on_change(request, subscribe, scene, tell);
                 }
             }
         }
@@ -198,8 +197,8 @@ impl Rule for LastWord {
             }
             tell_wrong(self, check, scene, tell);
         }
-        if let Some((place, request, _, line)) = subscribe(moment, scene)
-            && unasked(scene, place) == Some(Unasked::Contradicted)
+        if let Some((_, request, subscribe, line)) = subscribe(moment, scene)
+            && subscribe.unasked == Some(Unasked::Contradicted)
         {
             let text = format!(
                 "the server has decided otherwise, but {} asked for the same again at {}",
@@ -234,11 +233,8 @@ impl Rule for NoEcho {
         {
             tell.exercise();
         }
-        if let Some((place, request, _, line)) = subscribe(moment, scene)
-            && matches!(
-                unasked(scene, place),
-                Some(Unasked::Echo | Unasked::Misread)
-            )
+        if let Some((_, request, subscribe, line)) = subscribe(moment, scene)
+            && matches!(subscribe.unasked, Some(Unasked::Echo | Unasked::Misread))
         {
             let told = scene.told_since(line, 0).next().map(|(arrival, _)| arrival);
 

@@ -51,7 +51,7 @@ pub(crate) fn credentials(request: &Request) -> Option<&str> {
 
 /// Whether a request belongs to a kind whose challenges are judged.
 pub(crate) fn is_judged(request: &Request) -> bool {
-    request.feature.is_some() || request.method == Method::Register
+    request.subscribe().is_some() || request.method == Method::Register
 }
 
 /// What is wrong with a repeat, apart from its nonce.
@@ -93,7 +93,7 @@ impl AnswersChallenge {
     fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place).filter(|request| is_judged(request))?;
         let line = request.line?;
-        let key = (line, request.feature.is_some());
+        let key = (line, request.subscribe().is_some());
         if request.granted() {
             self.ended.remove(&key);
         }
@@ -111,9 +111,9 @@ impl AnswersChallenge {
 
     fn on_request(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let line = request.line.filter(|_| is_judged(request))?;
-        let key = (line, request.feature.is_some());
-        let user_driven = match &request.feature {
-            Some(feature) => match feature.purpose {
+        let key = (line, request.subscribe().is_some());
+        let user_driven = match request.subscribe() {
+            Some(subscribe) => match subscribe.purpose {
                 Purpose::Change => request.repeats.is_none(),
                 Purpose::Unsubscribe => true,
                 Purpose::Initial | Purpose::Refresh => false,

@@ -43,7 +43,7 @@ impl TakesNewNonce {
     fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place).filter(|request| is_judged(request))?;
         let line = request.line?;
-        if request.granted() && request.feature.is_some() {
+        if request.granted() && request.subscribe().is_some() {
             self.refused.remove(&line);
         }
         if !request.challenged() {
@@ -55,7 +55,7 @@ impl TakesNewNonce {
                 self.waiting.set(scene.now + PROMPT, place);
             }
             Some(_) => {}
-            None if request.feature.is_some() => {
+            None if request.subscribe().is_some() => {
                 let answer = request.answer.as_ref()?;
                 let bare = !answer.message.header_list().iter().any(|header| {
                     header.name.eq_ignore_ascii_case("WWW-Authenticate")
@@ -73,8 +73,8 @@ impl TakesNewNonce {
 
     fn on_request(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let line = request.line.filter(|_| is_judged(request))?;
-        let routine = request.feature.as_ref().is_some_and(|feature| {
-            matches!(feature.purpose, Purpose::Initial | Purpose::Refresh)
+        let routine = request.subscribe().is_some_and(|subscribe| {
+            matches!(subscribe.purpose, Purpose::Initial | Purpose::Refresh)
                 || request.repeats.is_some()
         });
         if let Some((at, seq)) = self.refused.get(&line).copied()
@@ -106,15 +106,17 @@ impl TakesNewNonce {
 
     /// Whether the life of the subscription that was refused has run out, so that another one may begin.
     fn is_over(&self, request: &Request, line: usize, scene: &Scene) -> bool {
-        let begins = request.feature.as_ref().is_some_and(|feature| {
-            feature.purpose == Purpose::Initial && !feature.in_dialog && feature.replaces.is_none()
+        let begins = request.subscribe().is_some_and(|subscribe| {
+            subscribe.purpose == Purpose::Initial
+                && !subscribe.in_dialog
+                && subscribe.replaces.is_none()
         });
         let refused = self.refused.get(&line).and_then(|(at, _)| {
             let mut recent = scene.requests.of(Some(line)).rev();
             recent.find(|(_, request)| request.at == *at)
         });
-        let refused = refused.and_then(|(_, refused)| refused.feature.as_ref());
-        begins && refused.is_some_and(|feature| feature.in_dialog)
+        let refused = refused.and_then(|(_, refused)| refused.subscribe());
+        begins && refused.is_some_and(|subscribe| subscribe.in_dialog)
     }
 
     fn on_repeat(
@@ -129,9 +131,8 @@ impl TakesNewNonce {
             .retain(|waiting| Some(*waiting) != request.repeats);
         let challenge = Challenge::of(challenged)?;
         let renewed = challenged
-            .feature
-            .as_ref()
-            .is_some_and(|feature| feature.in_dialog)
+            .subscribe()
+            .is_some_and(|subscribe| subscribe.in_dialog)
             || credentials(challenged).is_some();
         if !challenge.answerable || !(challenge.stale || renewed) {
             return None;

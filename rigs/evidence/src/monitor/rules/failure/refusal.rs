@@ -36,8 +36,10 @@ impl LeavesInPeace {
                 self.left.set(request.at + 5 * SECOND, (line, request.seq));
             }
         }
-        let feature = request.feature.as_ref()?;
-        if feature.in_dialog || request.repeats.is_some() || feature.purpose == Purpose::Unsubscribe
+        let subscribe = request.subscribe()?;
+        if subscribe.in_dialog
+            || request.repeats.is_some()
+            || subscribe.purpose == Purpose::Unsubscribe
         {
             return None;
         }
@@ -63,10 +65,10 @@ impl LeavesInPeace {
 
     fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place)?;
-        let feature = request.feature.as_ref()?;
+        let subscribe = request.subscribe()?;
         let answer = request.answer.as_ref()?;
         match answer.status {
-            403 | 489 if !feature.in_dialog => {
+            403 | 489 if !subscribe.in_dialog => {
                 tell.exercise();
                 let first = first_of(request, scene);
                 let refused = self.refused.entry(request.line?).or_default();

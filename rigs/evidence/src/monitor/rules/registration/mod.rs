@@ -182,11 +182,11 @@ struct SubscribeFollowsRegistration {
 
 impl SubscribeFollowsRegistration {
     fn on_subscribe(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) {
-        let Some(feature) = &request.feature else {
+        let Some(subscribe) = request.subscribe() else {
             return;
         };
         let Some(line) = request.line else { return };
-        if feature.in_dialog || request.repeats.is_some() {
+        if subscribe.in_dialog || request.repeats.is_some() {
             return;
         }
         let mut awaited = false;
@@ -200,7 +200,7 @@ impl SubscribeFollowsRegistration {
         let Some(known) = scene.line(line) else {
             return;
         };
-        if feature.purpose == Purpose::Unsubscribe || !scene.is_complete() {
+        if subscribe.purpose == Purpose::Unsubscribe || !scene.is_complete() {
             return;
         }
         let text = if known.first_registered.is_none() {
@@ -311,14 +311,14 @@ impl Rule for OwnAddressOnly {
         let Some(request) = scene.request(place) else {
             return;
         };
-        let (Some(feature), Some(line)) = (&request.feature, request.line) else {
+        let (Some(subscribe), Some(line)) = (request.subscribe(), request.line) else {
             return;
         };
         tell.exercise();
         let mut wrong = foreign_address(request, scene, line);
         let uri = request.message.request_uri().unwrap_or_default();
         let own = scene.line(line).map_or("", |line| line.user.as_str());
-        if wrong.is_none() && !feature.in_dialog && request.message.to_tag().is_none() {
+        if wrong.is_none() && !subscribe.in_dialog && request.message.to_tag().is_none() {
             let domain = scene.line(line).map_or("", |line| host(&line.domain));
             let elsewhere = !domain.is_empty() && !host(uri).eq_ignore_ascii_case(domain);
             if user(uri) != Some(own) || elsewhere {
@@ -333,9 +333,9 @@ impl Rule for OwnAddressOnly {
         let current = scene.line(line).filter(|line| line.handsets.len() < 2);
         let current = current.and_then(|line| line.current);
         if wrong.is_none()
-            && feature.in_dialog
-            && feature.purpose != Purpose::Unsubscribe
-            && let Some(current) = current.filter(|current| *current != feature.subscription)
+            && subscribe.in_dialog
+            && subscribe.purpose != Purpose::Unsubscribe
+            && let Some(current) = current.filter(|current| *current != subscribe.subscription)
             && let Some(second) = scene.subscription(current)
             && second.is_live(scene.now)
         {

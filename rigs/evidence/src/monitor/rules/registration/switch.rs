@@ -30,15 +30,15 @@ impl SwitchedOffIsSilent {
         if known.sync != Some(false) {
             return;
         }
-        if let Some(feature) = &request.feature {
+        if let Some(subscribe) = request.subscribe() {
             let since = scene.now.saturating_sub(known.switched);
-            let ongoing = feature.in_dialog || request.repeats.is_some();
+            let ongoing = subscribe.in_dialog || request.repeats.is_some();
             let grace = match (self.ever_on.contains(&line), ongoing) {
                 (false, _) => 0,
                 (true, false) => SECOND,
                 (true, true) => PROMPT,
             };
-            if feature.purpose != Purpose::Unsubscribe && (since > grace || grace == 0) {
+            if subscribe.purpose != Purpose::Unsubscribe && (since > grace || grace == 0) {
                 let text = format!(
                     "feature key synchronisation is off for {}, but it sent a SUBSCRIBE at {}",
                     user_of(scene, line),

@@ -8,7 +8,7 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Due, Reason};
 use crate::monitor::scene::time::{SECOND, SLACK, TIMER_F, clock};
-use crate::monitor::scene::traffic::{Feature, Purpose, Request};
+use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
 use std::collections::BTreeMap;
 
 /// SUB-05
@@ -30,11 +30,11 @@ struct Accepted {
 impl AcceptedIsGranted {
     fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place)?;
-        let feature = request.feature.as_ref()?;
+        let subscribe = request.subscribe()?;
         let answer = request.answer.as_ref()?;
         let line = request.line?;
         self.watched.remove(&line);
-        if answer.status == 202 && feature.purpose != Purpose::Unsubscribe {
+        if answer.status == 202 && subscribe.purpose != Purpose::Unsubscribe {
             tell.exercise();
             let life = request
                 .granted_seconds()
@@ -44,10 +44,10 @@ impl AcceptedIsGranted {
                 Accepted {
                     at: answer.at,
                     seq: answer.seq,
-                    subscription: feature.subscription,
+                    subscription: subscribe.subscription,
                     life: life.unwrap_or(60 * SECOND),
                     notified: scene
-                        .subscription(feature.subscription)
+                        .subscription(subscribe.subscription)
                         .is_some_and(|subscription| subscription.awaits.is_none()),
                 },
             );
@@ -58,7 +58,7 @@ impl AcceptedIsGranted {
     fn on_subscribe(
         &mut self,
         request: &Request,
-        feature: &Feature,
+        subscribe: &Subscribe,
         line: usize,
         scene: &Scene,
         tell: &mut Tell,
@@ -66,7 +66,7 @@ impl AcceptedIsGranted {
         let Some(accepted) = self.watched.get(&line).copied() else {
             return;
         };
-        let again = matches!(feature.purpose, Purpose::Initial | Purpose::Refresh);
+        let again = matches!(subscribe.purpose, Purpose::Initial | Purpose::Refresh);
         if !again || request.repeats.is_some() {
             return;
         }
@@ -76,12 +76,12 @@ impl AcceptedIsGranted {
         } else {
             patience.min(TIMER_F)
         };
-        let troubled = if feature.in_dialog {
+        let troubled = if subscribe.in_dialog {
             scene
                 .subscription(accepted.subscription)
                 .is_some_and(|known| known.trouble)
         } else {
-            feature
+            subscribe
                 .replaces
                 .is_none_or(|old| old.subscription != accepted.subscription)
         };
@@ -140,8 +140,8 @@ impl Rule for AcceptedIsGranted {
                 }
             }
             _ => {
-                if let Some((_, request, feature, line)) = subscribe(moment, scene) {
-                    self.on_subscribe(request, feature, line, scene, tell);
+                if let Some((_, request, subscribe, line)) = subscribe(moment, scene) {
+                    self.on_subscribe(request, subscribe, line, scene, tell);
                 }
             }
         }

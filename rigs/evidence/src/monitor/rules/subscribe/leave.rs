@@ -109,8 +109,8 @@ impl TakesLeave {
             self.must_leave(line, "the handset was de-registered", scene);
             return None;
         }
-        let feature = request.feature.as_ref()?;
-        if feature.purpose != Purpose::Unsubscribe {
+        let subscribe = request.subscribe()?;
+        if subscribe.purpose != Purpose::Unsubscribe {
             let mut awaited = false;
             self.returning.retain(|(returning, _)| {
                 awaited |= *returning == line;
@@ -126,12 +126,12 @@ impl TakesLeave {
             awaited |= *leaving == line;
             *leaving != line
         });
-        if !awaited && !feature.in_dialog {
+        if !awaited && !subscribe.in_dialog {
             return None;
         }
         tell.exercise();
-        let known = scene.subscription(feature.subscription)?;
-        let wrong = if !feature.in_dialog {
+        let known = scene.subscription(subscribe.subscription)?;
+        let wrong = if !subscribe.in_dialog {
             "it belongs to no subscription of the base"
         } else if request.message.to_tag() != known.remote_tag.as_deref() {
             "its To tag is not that of the subscription"

@@ -5,8 +5,8 @@ use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::clock;
-use crate::monitor::scene::traffic::{Feature, Purpose, Request, host};
-use crate::monitor::scene::unasked::{Unasked, unasked};
+use crate::monitor::scene::traffic::{Purpose, Request, Subscribe, host};
+use crate::monitor::scene::unasked::Unasked;
 use sip::message::Method;
 
 mod accepted;
@@ -28,12 +28,12 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 pub(crate) fn subscribe(
     moment: Moment,
     scene: &Scene,
-) -> Option<(Place, &Request, &Feature, usize)> {
+) -> Option<(Place, &Request, &Subscribe, usize)> {
     let Moment::Request(place) = moment else {
         return None;
     };
     let request = scene.request(place)?;
-    Some((place, request, request.feature.as_ref()?, request.line?))
+    Some((place, request, request.subscribe()?, request.line?))
 }
 
 /// SUB-01
@@ -41,7 +41,7 @@ pub(crate) fn subscribe(
 struct WellFormedSubscribe;
 
 impl WellFormedSubscribe {
-    fn lint(request: &Request, feature: &Feature, scene: &Scene) -> Option<String> {
+    fn lint(request: &Request, subscribe: &Subscribe, scene: &Scene) -> Option<String> {
         let message = &request.message;
         let events: Vec<&str> = message.headers("Event").collect();
         if events.as_slice() != [crate::monitor::PACKAGE] {
@@ -88,8 +88,8 @@ impl WellFormedSubscribe {
             return Some("it has the Call-ID of a REGISTER or INVITE".to_owned());
         }
         let invented = message.to_tag().is_some()
-            && !feature.in_dialog
-            && feature.previous_cseq.is_none()
+            && !subscribe.in_dialog
+            && subscribe.previous_cseq.is_none()
             && scene.is_complete();
         invented.then(|| "it is the first of its Call-ID and has a To tag".to_owned())
     }
@@ -101,11 +101,11 @@ impl Rule for WellFormedSubscribe {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((_, request, feature, line)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, line)) = subscribe(moment, scene) else {
             return;
         };
         tell.exercise();
-        if let Some(wrong) = Self::lint(request, feature, scene) {
+        if let Some(wrong) = Self::lint(request, subscribe, scene) {
             let who = user_of(scene, line);
             let text = format!(
                 "the SUBSCRIBE of {who} at {} is malformed: {wrong}",
@@ -130,7 +130,7 @@ impl Rule for ConfiguredExpires {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((_, request, feature, line)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, line)) = subscribe(moment, scene) else {
             return;
         };
         tell.exercise();
@@ -146,7 +146,7 @@ impl Rule for ConfiguredExpires {
         let configured = scene
             .claim("sip.subscription-timer")
             .and_then(|text| text.trim().parse().ok());
-        let Some(configured) = configured.filter(|_| feature.purpose == Purpose::Initial) else {
+        let Some(configured) = configured.filter(|_| subscribe.purpose == Purpose::Initial) else {
             return;
         };
         let forced = scene
@@ -185,16 +185,16 @@ impl Rule for NoBodyUnasked {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((place, request, feature, line)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, line)) = subscribe(moment, scene) else {
             return;
         };
-        let wrong = match feature.purpose {
+        let wrong = match subscribe.purpose {
             Purpose::Initial | Purpose::Refresh => {
                 tell.exercise();
                 let typed = request.message.header("Content-Type");
                 typed.map(|typed| format!("no body, but the Content-Type {typed}"))
             }
-            Purpose::Change if unasked(scene, place) == Some(Unasked::Plain) => Some(format!(
+            Purpose::Change if subscribe.unasked == Some(Unasked::Plain) => Some(format!(
                 "a body of {} bytes, and no user asked for anything",
                 request.message.body().len()
             )),

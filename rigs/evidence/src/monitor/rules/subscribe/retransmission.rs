@@ -39,7 +39,7 @@ impl RepeatedByTheBook {
     fn on_copy(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene
             .request(place)
-            .filter(|request| request.feature.is_some())?;
+            .filter(|request| request.subscribe().is_some())?;
         let count = request.copies.len();
         let copy = request.copies.last()?;
         let before = match count.checked_sub(2).and_then(|at| request.copies.get(at)) {
