@@ -11,6 +11,7 @@ use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 use crate::monitor::scene::traffic::Purpose;
 use std::collections::BTreeMap;
@@ -124,7 +125,8 @@ impl Lives {
                 let shortened = notice.and_then(|notice| notice.subscription).filter(|at| {
                     scene
                         .subscription(*at)
-                        .is_some_and(|known| known.shortened.is_some())
+                        .and_then(Subscription::grant)
+                        .is_some_and(|grant| grant.shortened.is_some())
                 });
                 self.renew(shortened, scene);
             }
@@ -140,14 +142,14 @@ impl Lives {
     fn renew(&mut self, subscription: Option<Place>, scene: &Scene) -> Option<()> {
         let place = subscription?;
         let known = scene.subscription(place)?;
-        let grant = known.grant.filter(|_| known.asking.is_none())?;
-        if known.ended.is_some() || known.unsubscribed.is_some() {
+        let grant = known.grant().filter(|_| known.asking.is_none())?;
+        if !known.is_open() {
             self.due.retain(|life| life.subscription != place);
             return None;
         }
         let (until, seq) = (
             known.expiry()?,
-            known.shortened.map_or(grant.seq, |(_, seq)| seq),
+            grant.shortened.map_or(grant.seq, |(_, seq)| seq),
         );
         self.due.retain(|life| life.subscription != place);
         if until >= grant.at + SHORTEST {
@@ -177,7 +179,7 @@ impl Lives {
         }
         if let Some(replaced) = subscribe.replaces {
             let old = scene.subscription(replaced.subscription)?;
-            let grant = old.grant?;
+            let grant = old.grant()?;
             let untold = grant.life.is_none() && request.at < grant.at + UNTOLD;
             if (replaced.sound && grant.status != 202 && !request.reliable) || untold {
                 let text = format!(
@@ -197,7 +199,7 @@ impl Lives {
         if subscribe.purpose != Purpose::Refresh || !subscribe.in_dialog {
             return None;
         }
-        let grant = known.grant?;
+        let grant = known.grant()?;
         let Some(granted) = grant.life else {
             if request.at < grant.at + UNTOLD && subscribe.settled {
                 let text = format!(
@@ -230,14 +232,13 @@ impl Lives {
                 records: vec![grant.seq, request.seq],
             });
         }
-        let half = known.told_life.map_or(granted, |told| told.min(granted)) / 2;
-        let early =
-            request.at + SLACK < grant.at + half && request.at + SLACK < known.plain_grant + half;
+        let half = grant.told_life.map_or(granted, |told| told.min(granted)) / 2;
+        let early = request.at + SLACK < grant.at + half && request.at + SLACK < grant.plain + half;
         let refetched = scene.line(line).and_then(|line| line.refetched);
         let refetched = refetched.is_some_and(|at| request.at <= at + 10 * SECOND);
         if early
             && subscribe.settled
-            && known.shortened.is_none()
+            && grant.shortened.is_none()
             && granted >= SHORTEST
             && !refetched
         {
@@ -270,9 +271,7 @@ fn is_owed(life: &Life, scene: &Scene) -> bool {
     let known = scene.subscription(life.subscription);
     registered
         && !scene.down
-        && known.is_some_and(|known| {
-            known.ended.is_none() && known.unsubscribed.is_none() && known.asking.is_none()
-        })
+        && known.is_some_and(|known| known.is_open() && known.asking.is_none())
 }
 
 fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {

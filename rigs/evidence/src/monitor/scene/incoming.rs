@@ -230,18 +230,20 @@ impl Scene {
         if arrival.at >= subscription.asking.unwrap_or(0) {
             subscription.awaits = None;
         }
-        subscription.told_life = notice
-            .state
-            .expires
-            .map(|seconds| seconds.saturating_mul(SECOND));
+        let told = notice.state.expires;
+        if let Some(grant) = subscription.grant_mut() {
+            grant.told_life = told.map(|seconds| seconds.saturating_mul(SECOND));
+        }
         if notice.state.terminated() {
-            subscription.closed = true;
-            subscription.ended.get_or_insert(now);
+            subscription.end(None);
         } else if let (Some(seconds), Some(expiry)) = (notice.state.expires, subscription.expiry())
         {
             let ends = arrival.at.saturating_add(seconds.saturating_mul(SECOND));
             if ends + 5 * SECOND < expiry {
-                subscription.shortened = Some((ends, arrival.seq));
+                let seq = arrival.seq;
+                if let Some(grant) = subscription.grant_mut() {
+                    grant.shortened = Some((ends, seq));
+                }
             }
         }
         let line = subscription.line;
@@ -293,8 +295,7 @@ impl Scene {
             && notice.state.terminated()
             && !refused
         {
-            subscription.closed = true;
-            subscription.ended.get_or_insert(self.now);
+            subscription.end(None);
         }
         self.displays.settle_unchanged(place, self.now + DISPLAY);
     }

@@ -352,7 +352,7 @@ impl Scene {
             line.others.clear();
         }
         for subscription in self.subscriptions.all_mut() {
-            subscription.ended.get_or_insert(self.now);
+            subscription.end(None);
         }
         for wish in self.wishes.all_mut() {
             wish.closed = true;

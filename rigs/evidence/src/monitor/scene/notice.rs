@@ -148,12 +148,11 @@ impl Due {
                 Self::Open
             };
         };
-        if let Some(unsubscribed) = subscription.unsubscribed {
+        if let Some(unsubscribed) = subscription.left() {
             let closing = around.state.terminated()
                 && around.event == EventMatch::Exact
                 && sound
-                && !subscription.closed
-                && subscription.ended.is_none()
+                && !subscription.is_ended()
                 && subscription.is_ordered(around.message) != Some(false)
                 && around.now < unsubscribed + crate::monitor::scene::time::TIMER_F;
             return if closing {

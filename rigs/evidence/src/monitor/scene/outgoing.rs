@@ -267,7 +267,7 @@ impl Scene {
         let known = self.known_dialog(message);
         let in_dialog = known
             .and_then(|place| self.subscriptions.get(place))
-            .is_some_and(|known| known.grant.is_some() || known.confirmed);
+            .is_some_and(|known| known.grant().is_some() || known.confirmed);
         let reading = Reading::of(message.header("Content-Type"), message.body());
         let purpose = if message.expires() == Some(0) {
             Purpose::Unsubscribe
@@ -297,12 +297,7 @@ impl Scene {
         let mut previous_cseq = None;
         if let Some(subscription) = self.subscriptions.get_mut(place) {
             previous_cseq = known.map(|_| subscription.last_cseq);
-            subscription.last_cseq = cseq;
-            subscription.asking = Some(now);
-            subscription.awaits = Some(purpose);
-            if purpose == Purpose::Unsubscribe {
-                subscription.unsubscribed.get_or_insert(now);
-            }
+            subscription.ask(now, cseq, purpose);
         }
         Subscribe {
             purpose,
@@ -348,10 +343,9 @@ impl Scene {
         };
         let current = named.current.and_then(|at| self.subscriptions.get(at));
         let taken = current.is_some_and(|current| {
-            current.ended.is_none()
-                && current.unsubscribed.is_none()
+            current.is_open()
                 && !current.trouble
-                && current.grant.is_none_or(|grant| grant.status != 202)
+                && current.grant().is_none_or(|grant| grant.status != 202)
         });
 
         let other = self.lines.iter().position(|other| {
@@ -375,27 +369,7 @@ impl Scene {
     fn begin(&mut self, line: usize, message: &Message) -> Place {
         let tag = message.from_tag().unwrap_or_default().to_owned();
         let name = (message.call_id().to_owned(), tag);
-        let subscription = Subscription {
-            line,
-            call_id: name.0.clone(),
-            boot: self.boot,
-            remote_tag: None,
-            confirmed: false,
-            last_cseq: 0,
-            asking: None,
-            grant: None,
-            plain_grant: 0,
-            told_life: None,
-            shortened: None,
-            unsubscribed: None,
-            closed: false,
-            ended: None,
-            refused: None,
-            trouble: false,
-            awaits: None,
-            accepted_cseq: None,
-            seen_cseq: None,
-        };
+        let subscription = Subscription::new(line, name.0.clone(), self.boot);
         let place = self.subscriptions.push(Some(line), self.now, subscription);
         let subscriptions = &self.subscriptions;
         let kept = |place| subscriptions.get(place).is_some();
@@ -404,7 +378,7 @@ impl Scene {
             line.has_subscribed = true;
             let before = line.current.replace(place);
             if let Some(before) = before.and_then(|before| self.subscriptions.get_mut(before)) {
-                before.ended.get_or_insert(self.now);
+                before.end(None);
             }
         }
         place
@@ -498,7 +472,13 @@ impl Scene {
         match status {
             200..=299 if purpose == Purpose::Unsubscribe => {}
             200..=299 => {
-                subscription.grant = Some(Grant {
+                let plain = subscription.grant().map_or(0, |grant| grant.plain);
+                let plain = if purpose == Purpose::Change {
+                    plain
+                } else {
+                    now
+                };
+                subscription.grant_anew(Grant {
                     at: now,
                     seq,
                     status,
@@ -506,13 +486,10 @@ impl Scene {
                         .granted_seconds()
                         .map(|seconds| seconds.saturating_mul(SECOND)),
                     requested: request.message.expires(),
+                    plain,
+                    told_life: None,
+                    shortened: None,
                 });
-                if purpose != Purpose::Change {
-                    subscription.plain_grant = now;
-                }
-                subscription.shortened = None;
-                subscription.told_life = None;
-                subscription.trouble = false;
                 if subscription.remote_tag.is_none() {
                     let tag = request
                         .answer
@@ -524,8 +501,7 @@ impl Scene {
             401 | 407 => {}
             423 => subscription.trouble = true,
             _ if !in_dialog || ENDING.contains(&status) => {
-                subscription.refused = Some(status);
-                subscription.ended.get_or_insert(now);
+                subscription.end(Some(status));
             }
             _ => subscription.trouble = true,
         }

@@ -127,7 +127,7 @@ impl Scene {
         let ended = self
             .subscriptions
             .get(last.subscription()?)
-            .is_some_and(|subscription| subscription.ended.is_some());
+            .is_some_and(|subscription| subscription.is_ended());
         let failed = match wish.finals {
             Some(408 | 423 | 481 | 500..=599) => true,
             Some(_) => false,

@@ -33,7 +33,7 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 pub(crate) fn is_refused(scene: &Scene, line: usize) -> bool {
     scene
         .current(line)
-        .is_some_and(|(_, subscription)| matches!(subscription.refused, Some(403 | 489)))
+        .is_some_and(|(_, subscription)| matches!(subscription.refused(), Some(403 | 489)))
 }
 
 /// The latest REGISTER of an account. It may be older than anything that the scene remembers.

@@ -90,7 +90,7 @@ impl TakesLeave {
                 self.leaving.retain(|(leaving, ..)| *leaving != place);
                 let gone = scene
                     .current(place)
-                    .is_some_and(|(_, known)| known.unsubscribed.is_some());
+                    .is_some_and(|(_, known)| known.left().is_some());
                 let registered = line
                     .registration
                     .is_some_and(|binding| binding.is_live(scene.now));
