@@ -13,15 +13,16 @@ use std::net::SocketAddr;
 
 /// A second of capture time in microseconds.
 const SECOND: u64 = 1_000_000;
-/// After so long without a segment a stream is forgotten; our choice: longer than the keep-alives of SIP over TCP
-/// (RFC 5626 §4.4.1 has 120 seconds at most).
+/// After so long without a segment a stream is forgotten; our choice: longer than the time between keep-alives of SIP
+/// over TCP (RFC 5626 §4.4.1 has up to 120 seconds by default).
 const IDLE: u64 = 300 * SECOND;
-/// After so long a datagram that lacks a fragment is forgotten: the reassembly time of Linux; RFC 791 §3.2 leaves it to
-/// us.
+/// After so long a datagram that lacks a fragment is forgotten; our choice, because Linux waits as long. RFC 1122
+/// §3.3.2 recommends one minute or two.
 const REASSEMBLY: u64 = 30 * SECOND;
 /// How often old things are looked for; our choice, so that looking costs little.
 const SWEEP: u64 = 10 * SECOND;
-/// How many streams are put together at once; our choice: more than a unit with 250 handsets keeps open.
+/// How many streams are put together at once; our choice: both directions of two thousand
+/// connections.
 const STREAMS: usize = 4096;
 
 type Ends = (SocketAddr, SocketAddr);

@@ -22,7 +22,7 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
         Box::new(NobodyElsesScreen::default()),
         Box::new(Displayed {
             requirement: "MENU-03",
-            trigger: |check| check.view == View::Idle && check.changed && !check.origin.wished,
+            trigger: |check| check.view == View::Idle && check.changed && !check.origin.asked_for,
         }),
     ]
 }
@@ -100,7 +100,7 @@ impl NobodyElsesScreen {
             let leaked = later.filter(|(_, arrival)| {
                 arrival.notice.as_ref().is_some_and(|notice| {
                     let told = notice.reading.told_of(*service);
-                    notice.line != Some(screen.line)
+                    notice.account != Some(screen.account)
                         && told.is_some_and(|told| told.active == Some(shown.active))
                 })
             });
@@ -136,23 +136,23 @@ impl Rule for NobodyElsesScreen {
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.shown.clear(),
-            Moment::Provisioned(line) => {
+            Moment::Provisioned(account) => {
                 self.shown
-                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(line));
+                    .retain(|(handset, _), _| scene.account_of_handset(handset) != Some(account));
             }
             Moment::Reply(place) => {
                 let Some(arrival) = scene.arrival(place) else {
                     return;
                 };
-                let line = arrival.notice.as_ref().and_then(|notice| notice.line);
+                let account = arrival.notice.as_ref().and_then(|notice| notice.account);
                 let told = arrival
                     .notice
                     .as_ref()
                     .is_some_and(|notice| notice.reading.told().next().is_some());
                 let others = scene.displays.seen().any(|handset| {
                     scene
-                        .line_of_handset(handset)
-                        .is_some_and(|other| Some(other) != line)
+                        .account_of_handset(handset)
+                        .is_some_and(|other| Some(other) != account)
                 });
                 if arrival.replies.len() == 1 && arrival.accepted() && told && others {
                     tell.exercise();
@@ -160,9 +160,10 @@ impl Rule for NobodyElsesScreen {
             }
             Moment::Check(place) => {
                 if let Some(check) = scene.checks.get(place) {
-                    let own = check.origin.line;
-                    let others = scene.lines.iter().enumerate();
-                    let mut told = others.filter(|(line, other)| *line != own && other.has_state);
+                    let own = check.origin.account;
+                    let others = scene.accounts.iter().enumerate();
+                    let mut told =
+                        others.filter(|(account, other)| *account != own && other.has_state);
                     if check.wrong.is_none() && told.next().is_some() {
                         tell.exercise();
                     }

@@ -159,7 +159,7 @@ impl Rule for Answered {
 const fn wanted(due: Due) -> Option<(&'static str, &'static str)> {
     Some(match due {
         Due::Accept(Reason::Early) => ("that overtakes the answer to the SUBSCRIBE", "200"),
-        Due::Accept(Reason::Gap) => ("whose CSeq leaves numbers out", "200"),
+        Due::Accept(Reason::Gap) => ("whose CSeq skips numbers", "200"),
         Due::Accept(Reason::Parameters) => ("with another parameter of Event", "200"),
         Due::Accept(_) | Due::Open => return None,
         Due::Refuse(Refusal::Event) => ("of another Event", "489 with Allow-Events, or 481"),

@@ -18,30 +18,30 @@ use std::collections::BTreeMap;
 
 /// How far ahead of the end a refresh is sent.
 const AHEAD: u64 = 2 * SECOND;
-/// Lives below this leave no window.
+/// Lifetimes below this leave no window between half of them and [`AHEAD`]; our choice, three times that.
 const SHORTEST: u64 = 6 * SECOND;
-/// How often a base may subscribe that was not told a life.
+/// How often a base may subscribe that was not told a lifetime; our choice, because RFC 6665 §4.2.1.1 demands one.
 const UNTOLD: u64 = 30 * SECOND;
 
 pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(InTime {
             requirement: "REF-01",
-            lives: Lives::default(),
+            lifetimes: Lifetimes::default(),
         }),
         Box::new(InTime {
             requirement: "REF-02",
-            lives: Lives::default(),
+            lifetimes: Lifetimes::default(),
         }),
         Box::new(FullStateCounts),
     ]
 }
 
-/// The life of a subscription that has to be renewed.
+/// The lifetime of a subscription that has to be renewed.
 #[derive(Clone, Copy, Debug)]
-struct Life {
+struct Lifetime {
     subscription: Place,
-    line: usize,
+    account: usize,
     from: u64,
     until: u64,
     seq: u64,
@@ -49,7 +49,7 @@ struct Life {
     requested: Option<u64>,
 }
 
-impl Life {
+impl Lifetime {
     /// Whether less was granted than asked for.
     fn is_shorter(&self) -> bool {
         self.requested
@@ -70,15 +70,15 @@ impl Life {
     }
 }
 
-/// Lives and what became of them.
+/// Lifetimes and what became of them.
 #[derive(Clone, Debug, Default)]
-struct Lives {
-    due: Deadlines<Life>,
-    /// Lives whose refresh is overdue, by account.
-    overdue: BTreeMap<usize, Life>,
+struct Lifetimes {
+    due: Deadlines<Lifetime>,
+    /// Lifetimes whose refresh is overdue, by account.
+    overdue: BTreeMap<usize, Lifetime>,
 }
 
-/// What the watch over lives found.
+/// What became of a lifetime.
 enum Seen {
     InTime,
     Broken {
@@ -88,7 +88,7 @@ enum Seen {
     },
 }
 
-impl Lives {
+impl Lifetimes {
     fn on(&mut self, moment: Moment, scene: &Scene) -> Vec<Seen> {
         let mut seen = Vec::new();
         match moment {
@@ -96,20 +96,20 @@ impl Lives {
                 self.due.clear();
                 self.overdue.clear();
             }
-            Moment::Provisioned(line) => {
-                self.due.retain(|life| life.line != line);
-                self.overdue.remove(&line);
+            Moment::Provisioned(account) => {
+                self.due.retain(|lifetime| lifetime.account != account);
+                self.overdue.remove(&account);
             }
             Moment::Clock => {
-                while let Some((_, life)) = self.due.pass(scene.now) {
-                    if is_owed(&life, scene) {
-                        self.overdue.insert(life.line, life);
+                while let Some((_, lifetime)) = self.due.pass(scene.now) {
+                    if is_due(&lifetime, scene) {
+                        self.overdue.insert(lifetime.account, lifetime);
                     }
                 }
             }
             Moment::End => {
-                for life in std::mem::take(&mut self.overdue).into_values() {
-                    seen.push(late(&life, None, scene));
+                for lifetime in std::mem::take(&mut self.overdue).into_values() {
+                    seen.push(late(&lifetime, None, scene));
                 }
             }
             Moment::Answer(place) => {
@@ -144,47 +144,47 @@ impl Lives {
         let known = scene.subscription(place)?;
         let grant = known.grant().filter(|_| known.asking.is_none())?;
         if !known.is_open() {
-            self.due.retain(|life| life.subscription != place);
+            self.due.retain(|lifetime| lifetime.subscription != place);
             return None;
         }
         let (until, seq) = (
             known.expiry()?,
             grant.shortened.map_or(grant.seq, |(_, seq)| seq),
         );
-        self.due.retain(|life| life.subscription != place);
+        self.due.retain(|lifetime| lifetime.subscription != place);
         if until >= grant.at + SHORTEST {
-            let life = Life {
+            let lifetime = Lifetime {
                 subscription: place,
-                line: known.line,
+                account: known.account,
                 from: grant.at,
                 until,
                 seq,
                 requested: grant.requested.map(|seconds| u64::from(seconds) * SECOND),
             };
-            self.due.set(until - AHEAD + 20 * MILLISECOND, life);
+            self.due.set(until - AHEAD + 20 * MILLISECOND, lifetime);
         }
         None
     }
 
     fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
-        let (_, request, subscribe, line) = subscribe(moment, scene)?;
-        if let Some(life) = self.overdue.remove(&line) {
+        let (_, request, subscribe, account) = subscribe(moment, scene)?;
+        if let Some(lifetime) = self.overdue.remove(&account) {
             let refreshed = subscribe.in_dialog.then_some(request.at);
-            seen.push(late(&life, refreshed, scene));
+            seen.push(late(&lifetime, refreshed, scene));
         }
         let known = scene.subscription(subscribe.subscription)?;
-        self.due.retain(|life| life.line != line);
+        self.due.retain(|lifetime| lifetime.account != account);
         if request.repeats.is_some() || subscribe.purpose == Purpose::Unsubscribe {
             return None;
         }
         if let Some(replaced) = subscribe.replaces {
             let old = scene.subscription(replaced.subscription)?;
             let grant = old.grant()?;
-            let untold = grant.life.is_none() && request.at < grant.at + UNTOLD;
+            let untold = grant.lifetime.is_none() && request.at < grant.at + UNTOLD;
             if (replaced.sound && grant.status != 202 && !request.reliable) || untold {
                 let text = format!(
                     "{} began a new subscription at {} although the one granted at {} lives: a refresh stays in its dialog",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at),
                     clock(grant.at)
                 );
@@ -200,12 +200,12 @@ impl Lives {
             return None;
         }
         let grant = known.grant()?;
-        let Some(granted) = grant.life else {
+        let Some(granted) = grant.lifetime else {
             if request.at < grant.at + UNTOLD && subscribe.settled {
                 let text = format!(
-                    "the 2xx at {} does not tell a life, but {} subscribed again at {}, within {}",
+                    "the 2xx at {} states no lifetime, but {} subscribed again at {}, within {}",
                     clock(grant.at),
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at),
                     span(UNTOLD)
                 );
@@ -225,16 +225,19 @@ impl Lives {
                 requirement: "REF-01",
                 text: format!(
                     "the refresh of {} at {} must stay in its dialog, but its To tag is {}",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at),
                     request.message.to_tag().unwrap_or("missing")
                 ),
                 records: vec![grant.seq, request.seq],
             });
         }
-        let half = grant.told_life.map_or(granted, |told| told.min(granted)) / 2;
+        let half = grant
+            .told_lifetime
+            .map_or(granted, |told| told.min(granted))
+            / 2;
         let early = request.at + SLACK < grant.at + half && request.at + SLACK < grant.plain + half;
-        let refetched = scene.line(line).and_then(|line| line.refetched);
+        let refetched = scene.account(account).and_then(|account| account.refetched);
         let refetched = refetched.is_some_and(|at| request.at <= at + 10 * SECOND);
         if early
             && subscribe.settled
@@ -246,7 +249,7 @@ impl Lives {
                 requirement: "REF-01",
                 text: format!(
                     "the subscription of {} was granted at {} for {}, but refreshed already at {}, before half of that",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(grant.at),
                     span(granted),
                     clock(request.at)
@@ -258,25 +261,25 @@ impl Lives {
     }
 }
 
-/// Whether the base still has to renew this life.
-fn is_owed(life: &Life, scene: &Scene) -> bool {
-    let registered = scene.line(life.line).is_some_and(|line| {
-        line.sync != Some(false)
-            && line.registering.is_none()
-            && line
+/// Whether the base still has to renew this lifetime.
+fn is_due(lifetime: &Lifetime, scene: &Scene) -> bool {
+    let registered = scene.account(lifetime.account).is_some_and(|account| {
+        account.sync != Some(false)
+            && account.registering.is_none()
+            && account
                 .registration
                 .is_none_or(|binding| binding.is_live(scene.now))
-            && (line.registration.is_some() || line.first_registered.is_none())
+            && (account.registration.is_some() || account.first_registered.is_none())
     });
-    let known = scene.subscription(life.subscription);
+    let known = scene.subscription(lifetime.subscription);
     registered
         && !scene.down
         && known.is_some_and(|known| known.is_open() && known.asking.is_none())
 }
 
-fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
-    let requested = match life.requested {
-        Some(requested) if life.is_shorter() => {
+fn late(lifetime: &Lifetime, at: Option<u64>, scene: &Scene) -> Seen {
+    let requested = match lifetime.requested {
+        Some(requested) if lifetime.is_shorter() => {
             format!(" instead of the {} asked for", span(requested))
         }
         _ => String::new(),
@@ -286,15 +289,15 @@ fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
         |at| format!("it was refreshed only at {}", clock(at)),
     );
     Seen::Broken {
-        requirement: life.broken(at),
+        requirement: lifetime.broken(at),
         text: format!(
             "the subscription of {} was granted at {} for {}{requested} and must be refreshed by {}, but {seen}",
-            user_of(scene, life.line),
-            clock(life.from),
-            span(life.until - life.from),
-            clock(life.until - AHEAD)
+            user_of(scene, lifetime.account),
+            clock(lifetime.from),
+            span(lifetime.until - lifetime.from),
+            clock(lifetime.until - AHEAD)
         ),
-        records: vec![life.seq, scene.seq],
+        records: vec![lifetime.seq, scene.seq],
     }
 }
 
@@ -302,7 +305,7 @@ fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
 #[derive(Clone)]
 struct InTime {
     requirement: &'static str,
-    lives: Lives,
+    lifetimes: Lifetimes,
 }
 
 impl Rule for InTime {
@@ -311,7 +314,7 @@ impl Rule for InTime {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        for seen in self.lives.on(moment, scene) {
+        for seen in self.lifetimes.on(moment, scene) {
             match seen {
                 Seen::InTime => tell.exercise(),
                 Seen::Broken {

@@ -70,8 +70,8 @@ impl Tell {
 }
 
 /// The account's name in findings.
-pub(crate) fn user_of(scene: &Scene, line: usize) -> String {
+pub(crate) fn user_of(scene: &Scene, account: usize) -> String {
     scene
-        .line(line)
-        .map_or_else(String::new, |line| format!("account {}", line.user))
+        .account(account)
+        .map_or_else(String::new, |account| format!("account {}", account.user))
 }

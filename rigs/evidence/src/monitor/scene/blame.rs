@@ -7,7 +7,7 @@
 //! | NOT-04, NOT-05, NOT-06 | it shows a NOTIFY that had to be refused |
 //! | NOT-03 | it shows an older NOTIFY that came again |
 //! | MENU-02 | it shows what another account was told |
-//! | CHG-06 | it shows the user's wish, which the server contradicted |
+//! | CHG-06 | it shows the user's change, which the server contradicted |
 //! | BODY-11 | the rings are wrong |
 //! | MENU-03 | the idle screen is stale, but the menu is right |
 //! | BODY-01 | another service shows it, it changed with a NOTIFY of another service, or the status is right and the number wrong |
@@ -24,7 +24,7 @@
 
 use crate::body::Told;
 use crate::monitor::scene::Scene;
-use crate::monitor::scene::display::{Check, Entry, Origin, Owed, Wrong};
+use crate::monitor::scene::display::{Check, DueState, Entry, Origin, Wrong};
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::notice::{Due, Notice, Refusal};
 use crate::monitor::scene::patterns::Shown;
@@ -45,11 +45,11 @@ impl Scene {
         flickers: bool,
         screen: &Screen,
     ) -> Option<Check> {
-        let owed = self.displays.owed.get(place)?.clone();
-        let origin = owed.origin;
+        let due = self.displays.due.get(place)?.clone();
+        let origin = due.origin;
         let stale = self.is_stale(place, shown, screen.view);
         let (requirement, culprit) =
-            self.explain(place, shown, aspect, &owed, stale, flickers, screen.view);
+            self.explain(place, shown, aspect, &due, stale, flickers, screen.view);
         let reported = self.displays.reported.entry(place.clone()).or_default();
         if !reported.insert(requirement) {
             return None;
@@ -65,9 +65,9 @@ impl Scene {
             place.0,
             place.1.title(),
             describe(
-                owed.active == Some(true),
-                owed.number.as_deref(),
-                aspect.rings(owed.rings)
+                due.active == Some(true),
+                due.number.as_deref(),
+                aspect.rings(due.rings)
             ),
             clock(origin.answered),
             clock(self.now),
@@ -82,7 +82,7 @@ impl Scene {
             service: place.1,
             view: screen.view,
             origin,
-            changed: owed.changed,
+            changed: due.changed,
             rings: aspect == Aspect::Rings,
             wrong: Some(Wrong {
                 requirement,
@@ -96,12 +96,12 @@ impl Scene {
                 self.displays.cross(other);
             }
         }
-        if let Some(owed) = self.displays.owed.get_mut(place) {
+        if let Some(due) = self.displays.due.get_mut(place) {
             match screen.view {
-                View::Idle => owed.idle_agreed = None,
+                View::Idle => due.idle_agreed = None,
                 View::Menu => {
-                    owed.menu_agreed = None;
-                    owed.menu_wrong = true;
+                    due.menu_agreed = None;
+                    due.menu_wrong = true;
                 }
             }
         }
@@ -119,12 +119,12 @@ impl Scene {
         place: &Entry,
         shown: &Shown,
         aspect: Aspect,
-        owed: &Owed,
+        due: &DueState,
         stale: bool,
         flickers: bool,
         view: View,
     ) -> (&'static str, Option<u64>) {
-        let origin = owed.origin;
+        let origin = due.origin;
         let told = self.arrivals.get(origin.place);
         let notice = told.and_then(|arrival| arrival.notice.as_ref());
         if flickers {
@@ -137,35 +137,35 @@ impl Scene {
                 None,
             );
         }
-        let anywhere = owed.idle_agreed.max(owed.menu_agreed);
+        let anywhere = due.idle_agreed.max(due.menu_agreed);
         if aspect == Aspect::Status
             && let Some(since) = anywhere
-            && let Some(culprit) = self.told_another(place.1, origin.line, since)
+            && let Some(culprit) = self.told_another(place.1, origin.account, since)
         {
             return ("BODY-01", Some(culprit));
         }
-        if !stale && let Some(found) = self.explain_by_other(place, shown, owed, view) {
+        if !stale && let Some(found) = self.explain_by_other(place, shown, due, view) {
             return found;
         }
-        let wishes = notice.map_or(&[][..], |notice| &notice.wishes);
-        let wish = wishes
+        let changes = notice.map_or(&[][..], |notice| &notice.changes);
+        let change = changes
             .iter()
-            .filter_map(|wish| self.wishes.get(*wish))
-            .find(|wish| {
-                wish.contradicted
-                    && wish.intent.service == place.1
-                    && wish.intent.active == shown.active
-                    && (wish.intent.number.is_none()
+            .filter_map(|change| self.changes.get(*change))
+            .find(|change| {
+                change.contradicted
+                    && change.intent.service == place.1
+                    && change.intent.active == shown.active
+                    && (change.intent.number.is_none()
                         || shown.number.is_none()
-                        || wish.intent.number == shown.number)
+                        || change.intent.number == shown.number)
             });
-        if let Some(wish) = wish {
-            return ("CHG-06", Some(wish.seq));
+        if let Some(change) = change {
+            return ("CHG-06", Some(change.seq));
         }
         if aspect == Aspect::Rings {
             return ("BODY-11", None);
         }
-        if view == View::Idle && stale && owed.menu_agreed.is_some() && !origin.wished {
+        if view == View::Idle && stale && due.menu_agreed.is_some() && !origin.asked_for {
             return ("MENU-03", None);
         }
         let crossed = self.displays.is_crossed(origin.place);
@@ -196,7 +196,7 @@ impl Scene {
                 return ("SUB-05", None);
             }
         }
-        if view == View::Idle && !origin.wished && !owed.menu_wrong {
+        if view == View::Idle && !origin.asked_for && !due.menu_wrong {
             ("MENU-03", None)
         } else {
             ("MENU-01", None)
@@ -204,8 +204,8 @@ impl Scene {
     }
 
     /// An accepted NOTIFY after this record that told other services than this one.
-    fn told_another(&self, service: Service, line: usize, since: u64) -> Option<u64> {
-        let latest = self.arrivals.of(Some(line)).rev();
+    fn told_another(&self, service: Service, account: usize, since: u64) -> Option<u64> {
+        let latest = self.arrivals.of(Some(account)).rev();
         let mut recent = latest
             .map(|(_, arrival)| arrival)
             .take_while(|arrival| arrival.seq > since);
@@ -224,13 +224,13 @@ impl Scene {
         &self,
         place: &Entry,
         shown: &Shown,
-        owed: &Owed,
+        due: &DueState,
         view: View,
     ) -> Option<(&'static str, Option<u64>)> {
-        let origin = owed.origin;
-        let since = match owed.agreed_in(view) {
+        let origin = due.origin;
+        let since = match due.agreed_in(view) {
             Some(seq) => seq,
-            None if owed.agreed => return None,
+            None if due.agreed => return None,
             None => origin.seq,
         };
         let others = self
@@ -242,16 +242,16 @@ impl Scene {
             let told = notice.reading.told_of(place.1)?;
             let explained = if !says(told, shown) {
                 None
-            } else if notice.line == Some(origin.line) {
+            } else if notice.account == Some(origin.account) {
                 explain_by_own(arrival, notice, origin.seq)
             } else {
                 // An entry that has stayed off was told nothing by anybody.
                 let leaked = arrival.seq > since
                     && arrival.accepted()
-                    && (shown.active || owed.agreed_in(view).is_some());
+                    && (shown.active || due.agreed_in(view).is_some());
                 leaked.then_some(("MENU-02", Some(arrival.seq)))
             };
-            let own = notice.line == Some(origin.line);
+            let own = notice.account == Some(origin.account);
             Some((arrival.seq, explained?, own))
         });
         let explained: Vec<_> = explained.collect();
@@ -266,7 +266,7 @@ impl Scene {
     fn crossing(&self, place: &Entry, shown: &Shown, origin: Origin) -> Option<Place> {
         let mut recent = self
             .arrivals
-            .of(Some(origin.line))
+            .of(Some(origin.account))
             .filter(|(other, arrival)| *other >= origin.place && arrival.accepted());
         let crossing = recent.find(|(_, arrival)| {
             arrival.notice.as_ref().is_some_and(|notice| {
@@ -309,15 +309,15 @@ pub(crate) enum Aspect {
 }
 
 impl Aspect {
-    pub(crate) fn of(owed: &Owed, shown: &Shown) -> Option<Self> {
-        if owed.active? != shown.active {
+    pub(crate) fn of(due: &DueState, shown: &Shown) -> Option<Self> {
+        if due.active? != shown.active {
             return Some(Self::Status);
         }
-        let differ = |owed: Option<&str>, shown: Option<&str>| matches!((owed, shown), (Some(owed), Some(shown)) if owed != shown);
-        if shown.active && differ(owed.number.as_deref(), shown.number.as_deref()) {
+        let differ = |due: Option<&str>, shown: Option<&str>| matches!((due, shown), (Some(due), Some(shown)) if due != shown);
+        if shown.active && differ(due.number.as_deref(), shown.number.as_deref()) {
             return Some(Self::Number);
         }
-        let rings = matches!((owed.rings, shown.rings), (Some(owed), Some(shown)) if owed != shown);
+        let rings = matches!((due.rings, shown.rings), (Some(due), Some(shown)) if due != shown);
         (shown.active && rings).then_some(Self::Rings)
     }
 

@@ -1,4 +1,4 @@
-//! What displays owe, and what they showed last. How records change it says `screens`, which requirement a wrong one
+//! What each display must show after a NOTIFY, and what it showed last. How records change it says `screens`, which requirement a wrong one
 //! breaks `blame`.
 
 use crate::body::Told;
@@ -9,14 +9,14 @@ use crate::record::{Intent, Screen, Service, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The state that one handset owes for one service.
+/// What one handset must show of one service.
 #[derive(Clone, Debug)]
-pub(crate) struct Owed {
+pub(crate) struct DueState {
     pub(crate) active: Option<bool>,
     pub(crate) number: Option<String>,
     pub(crate) rings: Option<u32>,
     pub(crate) origin: Origin,
-    /// What was owed before, or shown when nothing was.
+    /// What was due before, or shown when nothing was.
     pub(crate) before: Option<Shown>,
     /// The NOTIFY changed it, as far as that is known.
     pub(crate) changed: bool,
@@ -29,13 +29,13 @@ pub(crate) struct Owed {
     pub(crate) menu_wrong: bool,
 }
 
-/// The NOTIFY that told what is owed, as far as rules look back at it: it may be told long ago and forgotten.
+/// The NOTIFY that told what is due, as far as rules look back at it: it may be told long ago and forgotten.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin {
     pub(crate) place: Place,
     pub(crate) seq: u64,
     /// The account it was for.
-    pub(crate) line: usize,
+    pub(crate) account: usize,
     /// When the base answered it.
     pub(crate) answered: u64,
     pub(crate) refreshed: bool,
@@ -45,10 +45,10 @@ pub(crate) struct Origin {
     pub(crate) after_202: bool,
     pub(crate) multipart: bool,
     /// It answered a change that a user had asked for.
-    pub(crate) wished: bool,
+    pub(crate) asked_for: bool,
 }
 
-/// A screen held against what it owes for one service.
+/// A screen held against what it must show of one service.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
     pub(crate) service: Service,
@@ -76,13 +76,13 @@ pub(crate) struct Wrong {
 #[derive(Clone, Debug)]
 pub(crate) struct Unsynced {
     pub(crate) handset: String,
-    pub(crate) line: usize,
+    pub(crate) account: usize,
     pub(crate) shown: Vec<(Service, Shown)>,
     /// Keys were pressed since the screen before.
     pub(crate) worked: bool,
 }
 
-impl Owed {
+impl DueState {
     /// The record in which this kind of screen last showed it.
     pub(crate) const fn agreed_in(&self, view: View) -> Option<u64> {
         match view {
@@ -107,7 +107,7 @@ const CROSSED: Horizon = Horizon {
 #[derive(Clone, Debug)]
 pub(crate) struct Displays {
     pub(crate) patterns: Option<Arc<Patterns>>,
-    pub(crate) owed: BTreeMap<Entry, Owed>,
+    pub(crate) due: BTreeMap<Entry, DueState>,
     /// NOTIFYs that have reached the base and are not answered.
     pub(crate) pending: BTreeMap<Entry, BTreeSet<Place>>,
     /// Not before then does a wrong screen prove anything.
@@ -129,7 +129,7 @@ impl Default for Displays {
     fn default() -> Self {
         Self {
             patterns: None,
-            owed: BTreeMap::new(),
+            due: BTreeMap::new(),
             pending: BTreeMap::new(),
             settles: BTreeMap::new(),
             edited: BTreeSet::new(),
@@ -148,7 +148,7 @@ impl Displays {
     }
 
     pub(crate) fn forget_states(&mut self) {
-        self.owed.clear();
+        self.due.clear();
         self.pending.clear();
         self.settles.clear();
         self.edited.clear();
@@ -184,7 +184,7 @@ impl Displays {
     /// How many entries are kept that grow with the log.
     pub(crate) fn len(&self) -> usize {
         let pending: usize = self.pending.values().map(BTreeSet::len).sum();
-        self.owed.len() + self.shown.len() + self.settles.len() + self.crossed.len() + pending
+        self.due.len() + self.shown.len() + self.settles.len() + self.crossed.len() + pending
     }
 
     /// The handsets whose display was ever seen.
@@ -221,64 +221,64 @@ impl Displays {
         }
     }
 
-    /// Whether a wish asks for what is owed already.
+    /// Whether a change asks for what is due already.
     pub(crate) fn already_shows(&self, handset: &str, intent: &Intent) -> bool {
         let place = (handset.to_owned(), intent.service);
-        self.owed.get(&place).is_some_and(|owed| {
-            owed.active == Some(intent.active)
-                && (intent.number.is_none() || owed.number == intent.number)
-                && (intent.rings.is_none() || owed.rings == intent.rings)
+        self.due.get(&place).is_some_and(|due| {
+            due.active == Some(intent.active)
+                && (intent.number.is_none() || due.number == intent.number)
+                && (intent.rings.is_none() || due.rings == intent.rings)
         })
     }
 
-    /// What the NOTIFY owes from now on.
-    pub(crate) fn owe(
+    /// The NOTIFY says what must be shown from now on.
+    pub(crate) fn set_due(
         &mut self,
         place: &Entry,
         told: &Told,
         origin: Origin,
         regular: bool,
-        wished: bool,
+        asked_for: bool,
     ) {
-        let before = self.owed.remove(place);
+        let before = self.due.remove(place);
         self.reported.remove(place);
         if !regular {
             return;
         }
-        let same = |owed: &Owed| {
-            owed.active == told.active
-                && (told.shown_number().is_none() || owed.number.as_deref() == told.shown_number())
+        let same = |due: &DueState| {
+            due.active == told.active
+                && (told.shown_number().is_none() || due.number.as_deref() == told.shown_number())
         };
         let previous = match &before {
-            Some(owed) => owed.active.map(|active| Shown {
+            Some(due) => due.active.map(|active| Shown {
                 active,
-                number: owed.number.clone(),
-                rings: owed.rings,
+                number: due.number.clone(),
+                rings: due.rings,
             }),
             None => self.shown.get(place).cloned(),
         };
         let changed = match (&before, &previous) {
-            (Some(owed), _) => !same(owed),
+            (Some(due), _) => !same(due),
             (None, Some(previous)) => Some(previous.active) != told.active,
             (None, None) => told.active == Some(true),
         };
-        let kept = before.as_ref().filter(|_| !wished);
+        let kept = before.as_ref().filter(|_| !asked_for);
         let same = before.as_ref().filter(|_| !changed);
         let rings = told
             .valid_rings()
-            .or_else(|| kept.and_then(|owed| owed.rings));
-        let owed = Owed {
+            .or_else(|| kept.and_then(|due| due.rings));
+        let due = DueState {
             active: told.active,
             number: told.shown_number().map(str::to_owned),
             rings,
             origin,
             before: previous,
             changed,
-            idle_agreed: same.and_then(|owed| owed.idle_agreed),
-            menu_agreed: same.and_then(|owed| owed.menu_agreed),
-            agreed: same.is_some_and(|owed| owed.agreed),
+            idle_agreed: same.and_then(|due| due.idle_agreed),
+            menu_agreed: same.and_then(|due| due.menu_agreed),
+            agreed: same.is_some_and(|due| due.agreed),
             menu_wrong: false,
         };
-        self.owed.insert(place.clone(), owed);
+        self.due.insert(place.clone(), due);
     }
 }

@@ -1,4 +1,4 @@
-//! How requests that reach the base change the scene: NOTIFYs, what the base answers, and what it owes from then on.
+//! How requests that reach the base change the scene: NOTIFYs, what the base answers, and what must be shown from then on.
 
 use crate::body::{Device, Reading};
 use crate::monitor::scene::Scene;
@@ -18,10 +18,10 @@ impl Scene {
     /// The NOTIFYs that have reached an account since then and need not be refused, latest first.
     pub(crate) fn told_since(
         &self,
-        line: usize,
+        account: usize,
         since: u64,
     ) -> impl Iterator<Item = (&Arrival, &Notice)> {
-        let latest = self.arrivals.of(Some(line)).rev();
+        let latest = self.arrivals.of(Some(account)).rev();
         let recent = latest
             .map(|(_, arrival)| arrival)
             .take_while(move |arrival| arrival.at >= since);
@@ -45,7 +45,7 @@ impl Scene {
             return;
         }
         let notice = (method == Method::Notify).then(|| self.notice(&message));
-        let owner = notice.as_ref().and_then(|notice| notice.line);
+        let owner = notice.as_ref().and_then(|notice| notice.account);
         let arrival = Arrival {
             seq: self.seq,
             at: self.now,
@@ -66,9 +66,9 @@ impl Scene {
     /// Whether a NOTIFY belongs to a dialog in which the base has subscribed for another service. A base may answer it
     /// by its dialog or by its Event; what must be answered in a dialog of ours alone is not judged there.
     fn is_elsewhere(&self, message: &Message) -> bool {
-        let account = message.to_uri().and_then(user);
-        let account = account.and_then(|user| self.line_of_user(user));
-        let Some(account) = account.and_then(|line| self.lines.get(line)) else {
+        let named = message.to_uri().and_then(user);
+        let named = named.and_then(|user| self.account_of_user(user));
+        let Some(account) = named.and_then(|place| self.accounts.get(place)) else {
             return false;
         };
         let package = Package::of(message);
@@ -92,9 +92,9 @@ impl Scene {
         let known = known.filter(|_| !elsewhere || Package::of(message).is_none());
         let subscription = known.and_then(|at| self.subscriptions.get(at));
         let addressed = message.to_uri().and_then(user);
-        let line = subscription
-            .map(|subscription| subscription.line)
-            .or_else(|| self.line_of_user(addressed?));
+        let account = subscription
+            .map(|subscription| subscription.account)
+            .or_else(|| self.account_of_user(addressed?));
         let early = subscription.is_some_and(|subscription| subscription.asking.is_some());
         let event = EventMatch::of(message);
         let state = State::of(message);
@@ -113,11 +113,11 @@ impl Scene {
                 early,
             })
         };
-        let own = line.and_then(|line| self.lines.get(line));
-        let own = Device::Text(own.map_or_else(String::new, |line| line.user.clone()));
+        let own = account.and_then(|account| self.accounts.get(account));
+        let own = Device::Text(own.map_or_else(String::new, |account| account.user.clone()));
         let device_odd = reading.told().any(|told| told.device != own);
         let notice = Notice {
-            line,
+            account,
             subscription: known,
             due,
             cseq: message.cseq().map(|(number, _)| number),
@@ -126,14 +126,14 @@ impl Scene {
             resubscribed: subscription.is_some_and(|subscription| {
                 subscription.awaits == Some(Purpose::Initial)
                     && self
-                        .lines
-                        .get(subscription.line)
-                        .is_some_and(|line| line.has_state)
+                        .accounts
+                        .get(subscription.account)
+                        .is_some_and(|account| account.has_state)
             }),
             device_odd,
             parameters: event == EventMatch::WithParameters,
             after_202: subscription.is_some_and(Subscription::awaits_after_202),
-            wishes: Vec::new(),
+            changes: Vec::new(),
             shown: false,
             state,
             reading,
@@ -144,10 +144,10 @@ impl Scene {
             subscription.trouble |= notice.state.terminated() && !matches!(due, Due::Refuse(_));
         }
         if !matches!(due, Due::Refuse(_))
-            && let Some(line) = line.and_then(|line| self.lines.get(line))
+            && let Some(account) = account.and_then(|account| self.accounts.get(account))
         {
-            for handset in &line.handsets {
-                let place = self.arrivals.next(notice.line);
+            for handset in &account.handsets {
+                let place = self.arrivals.next(notice.account);
                 for told in notice.reading.told() {
                     self.displays.expect(handset, told.service, place);
                 }
@@ -232,7 +232,7 @@ impl Scene {
         }
         let told = notice.state.expires;
         if let Some(grant) = subscription.grant_mut() {
-            grant.told_life = told.map(|seconds| seconds.saturating_mul(SECOND));
+            grant.told_lifetime = told.map(|seconds| seconds.saturating_mul(SECOND));
         }
         if notice.state.terminated() {
             subscription.end(None);
@@ -246,37 +246,37 @@ impl Scene {
                 }
             }
         }
-        let line = subscription.line;
-        if let Some(line) = self.lines.get_mut(line) {
-            line.has_state = true;
+        let account = subscription.account;
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.has_state = true;
         }
         let arrived = arrival.at;
         let mut answered = Vec::new();
-        for (number, wish) in self.wishes.of_mut(Some(line)) {
-            let Some(told) = notice.reading.told_of(wish.intent.service) else {
+        for (number, change) in self.changes.of_mut(Some(account)) {
+            let Some(told) = notice.reading.told_of(change.intent.service) else {
                 continue;
             };
-            if wish.closed {
+            if change.closed {
                 continue;
             }
-            let sent = wish.sent.last().and_then(|at| self.requests.get(*at));
+            let sent = change.sent.last().and_then(|at| self.requests.get(*at));
             match sent {
                 Some(sent) if sent.at <= arrived => {
-                    wish.notified = true;
-                    wish.contradicted = wish.contradicts(told);
+                    change.notified = true;
+                    change.contradicted = change.contradicts(told);
                     answered.push(number);
-                    if wish.finals.is_some() || now >= sent.at + TIMER_F {
-                        wish.closed = true;
+                    if change.finals.is_some() || now >= sent.at + TIMER_F {
+                        change.closed = true;
                     }
                 }
                 Some(_) => {}
-                None if arrived > wish.at + 2 * SECOND => wish.closed = true,
+                None if arrived > change.at + 2 * SECOND => change.closed = true,
                 None => {}
             }
         }
         // The latest first: it is the one that a display may show.
         answered.reverse();
-        notice.wishes = answered;
+        notice.changes = answered;
         self.apply(place, moments);
     }
 

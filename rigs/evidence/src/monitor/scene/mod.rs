@@ -1,9 +1,10 @@
-//! What the monitor knows at a point in time: accounts, traffic, subscriptions, wishes and what displays owe.
+//! What the monitor knows at a point in time: accounts, traffic, subscriptions, changes and what displays must show.
 //!
 //! It is built from records alone and judges nothing except whether a display agrees with the last accepted NOTIFY.
 //! Rules read it. A base that is switched on again has forgotten what it keeps in memory; one that is off may be silent.
 
 mod blame;
+pub(crate) mod change;
 pub(crate) mod display;
 pub(crate) mod history;
 mod incoming;
@@ -17,9 +18,9 @@ pub(crate) mod subscription;
 pub(crate) mod time;
 pub(crate) mod traffic;
 pub(crate) mod unasked;
-pub(crate) mod wish;
 
 use crate::monitor::report::Need;
+use crate::monitor::scene::change::Change;
 use crate::monitor::scene::display::{Check, Displays, Unsynced};
 use crate::monitor::scene::history::{Horizon, Index, PerAccount, Place};
 use crate::monitor::scene::moment::Moment;
@@ -27,14 +28,13 @@ use crate::monitor::scene::package::{OtherSubscription, Package};
 use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::SECOND;
 use crate::monitor::scene::traffic::{Arrival, Request};
-use crate::monitor::scene::wish::Wish;
-use crate::provisioning::{Account, Provisioning};
+use crate::provisioning::{self, Provisioning};
 use crate::record::{ClaimStatus, Intent, KeyEffect, Observation, PowerChange, Record, Service};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An account as it is seen on the wire: one address-of-record, one or more handsets.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct Account {
     pub(crate) user: String,
     pub(crate) auth_name: String,
     pub(crate) domain: String,
@@ -71,13 +71,13 @@ pub(crate) struct Line {
 pub(crate) struct Registration {
     pub(crate) at: u64,
     /// How long, in microseconds.
-    pub(crate) life: Option<u64>,
+    pub(crate) lifetime: Option<u64>,
 }
 
 impl Registration {
     pub(crate) fn is_live(&self, now: u64) -> bool {
-        self.life
-            .is_none_or(|life| now < self.at.saturating_add(life))
+        self.lifetime
+            .is_none_or(|lifetime| now < self.at.saturating_add(lifetime))
     }
 }
 
@@ -95,11 +95,11 @@ pub(crate) struct Scene {
     pub(crate) spoken: bool,
     pub(crate) available: BTreeSet<Need>,
     pub(crate) claims: BTreeMap<String, (String, ClaimStatus)>,
-    pub(crate) lines: Vec<Line>,
+    pub(crate) accounts: Vec<Account>,
     pub(crate) requests: PerAccount<Request>,
     pub(crate) arrivals: PerAccount<Arrival>,
     pub(crate) subscriptions: PerAccount<Subscription>,
-    pub(crate) wishes: PerAccount<Wish>,
+    pub(crate) changes: PerAccount<Change>,
     /// What the displays came to that this very record decides.
     pub(crate) checks: Vec<Check>,
     /// The displays without server that this very record shows.
@@ -125,8 +125,8 @@ pub(crate) struct Scene {
     handsets: BTreeMap<String, usize>,
 }
 
-/// A quarter hour more than the longest lifetime that servers of our dialects grant; our choice, because what is
-/// older can only explain a defect that showed long ago.
+/// 75 minutes; our choice: more than one refresh of a registration or subscription for an hour, because what is older
+/// can only explain a defect that showed long ago.
 const LONG: u64 = 4500 * SECOND;
 
 /// Requests of one account; our choice: a hundred minutes of a base that does something every three minutes, and all
@@ -148,7 +148,7 @@ const SUBSCRIPTIONS: Horizon = Horizon {
 };
 /// Changes that the users of one account asked for. They are forgotten by count only, because one that is not answered
 /// excuses displays for as long as it is not.
-const WISHES: Horizon = Horizon {
+const CHANGES: Horizon = Horizon {
     entries: 64,
     time: u64::MAX,
 };
@@ -164,11 +164,11 @@ impl Default for Scene {
             spoken: false,
             available: BTreeSet::new(),
             claims: BTreeMap::new(),
-            lines: Vec::new(),
+            accounts: Vec::new(),
             requests: PerAccount::new(REQUESTS),
             arrivals: PerAccount::new(ARRIVALS),
             subscriptions: PerAccount::new(SUBSCRIPTIONS),
-            wishes: PerAccount::new(WISHES),
+            changes: PerAccount::new(CHANGES),
             checks: Vec::new(),
             unsynced: Vec::new(),
             displays: Displays::default(),
@@ -241,7 +241,7 @@ impl Scene {
         self.boot > 0 || self.available.contains(&Need::Provisioning)
     }
 
-    /// Whether every wish of a user is on record.
+    /// Whether every change of a user is on record.
     pub(crate) fn knows_keys(&self) -> bool {
         self.available.contains(&Need::Key)
     }
@@ -250,8 +250,8 @@ impl Scene {
         self.claims.get(key).map(|(value, _)| value.as_str())
     }
 
-    pub(crate) fn line(&self, place: usize) -> Option<&Line> {
-        self.lines.get(place)
+    pub(crate) fn account(&self, place: usize) -> Option<&Account> {
+        self.accounts.get(place)
     }
 
     pub(crate) fn request(&self, place: Place) -> Option<&Request> {
@@ -267,28 +267,28 @@ impl Scene {
     }
 
     /// The latest subscription of an account, with its place.
-    pub(crate) fn current(&self, line: usize) -> Option<(Place, &Subscription)> {
-        let place = self.lines.get(line)?.current?;
+    pub(crate) fn current(&self, account: usize) -> Option<(Place, &Subscription)> {
+        let place = self.accounts.get(account)?.current?;
         Some((place, self.subscriptions.get(place)?))
     }
 
-    pub(crate) fn line_of_handset(&self, handset: &str) -> Option<usize> {
+    pub(crate) fn account_of_handset(&self, handset: &str) -> Option<usize> {
         self.handsets.get(handset).copied()
     }
 
-    pub(crate) fn line_of_user(&self, user: &str) -> Option<usize> {
+    pub(crate) fn account_of_user(&self, user: &str) -> Option<usize> {
         self.users.get(user).copied()
     }
 
     /// The account with this user, made when it is new.
-    pub(crate) fn line_for(&mut self, user: &str) -> usize {
-        if let Some(line) = self.users.get(user) {
-            return *line;
+    pub(crate) fn account_for(&mut self, user: &str) -> usize {
+        if let Some(account) = self.users.get(user) {
+            return *account;
         }
-        let place = self.lines.len();
-        self.lines.push(Line {
+        let place = self.accounts.len();
+        self.accounts.push(Account {
             user: user.to_owned(),
-            ..Line::default()
+            ..Account::default()
         });
         self.users.insert(user.to_owned(), place);
         place
@@ -305,14 +305,14 @@ impl Scene {
         ];
         let names: usize = indexes.into_iter().map(Index::len).sum();
         let kept = self.requests.len() + self.arrivals.len() + self.subscriptions.len();
-        names + kept + self.dialogs.len() + self.wishes.len() + self.displays.len()
+        names + kept + self.dialogs.len() + self.changes.len() + self.displays.len()
     }
 
     /// Whether a REGISTER or an INVITE of this boot has this Call-ID.
     pub(crate) fn is_other_call_id(&self, call_id: &str) -> bool {
-        let mut lines = self.lines.iter();
+        let mut accounts = self.accounts.iter();
         self.calls.get(call_id).is_some()
-            || lines.any(|line| line.register_call_id.as_deref() == Some(call_id))
+            || accounts.any(|account| account.register_call_id.as_deref() == Some(call_id))
     }
 
     /// A base of which nothing was seen before has nothing to forget.
@@ -320,7 +320,7 @@ impl Scene {
         match change {
             PowerChange::On => {
                 self.down = false;
-                if self.powered || self.spoken || !self.lines.is_empty() {
+                if self.powered || self.spoken || !self.accounts.is_empty() {
                     self.reboot(moments);
                 }
                 self.powered = true;
@@ -341,95 +341,95 @@ impl Scene {
         self.arrival_places.clear();
         self.challenges.clear();
         self.calls.clear();
-        for line in &mut self.lines {
-            line.registration = None;
-            line.first_registered = None;
-            line.register_call_id = None;
-            line.registering = None;
-            line.has_subscribed = false;
-            line.has_state = false;
-            line.current = None;
-            line.others.clear();
+        for account in &mut self.accounts {
+            account.registration = None;
+            account.first_registered = None;
+            account.register_call_id = None;
+            account.registering = None;
+            account.has_subscribed = false;
+            account.has_state = false;
+            account.current = None;
+            account.others.clear();
         }
         for subscription in self.subscriptions.all_mut() {
             subscription.end(None);
         }
-        for wish in self.wishes.all_mut() {
-            wish.closed = true;
+        for change in self.changes.all_mut() {
+            change.closed = true;
         }
         self.displays.forget_states();
         moments.push(Moment::Boot);
     }
 
     fn provision(&mut self, file: &Provisioning, moments: &mut Vec<Moment>) {
-        let accounts = file.accounts();
+        let provided = file.accounts();
         let now = self.now;
-        for place in 0..self.lines.len() {
-            let Some(line) = self.lines.get_mut(place) else {
+        for place in 0..self.accounts.len() {
+            let Some(account) = self.accounts.get_mut(place) else {
                 continue;
             };
-            let kept = accounts.iter().any(|account| account.user == line.user);
-            if kept || !line.provisioned {
+            let kept = provided.iter().any(|given| given.user == account.user);
+            if kept || !account.provisioned {
                 continue;
             }
-            line.refetched = Some(now);
-            line.provisioned = false;
-            line.deleted = true;
-            line.switched = now;
-            line.sync = file.deletes_others.then_some(false);
-            line.handsets.clear();
+            account.refetched = Some(now);
+            account.provisioned = false;
+            account.deleted = true;
+            account.switched = now;
+            account.sync = file.deletes_others.then_some(false);
+            account.handsets.clear();
             self.handsets.retain(|_, owner| *owner != place);
             moments.push(Moment::Provisioned(place));
         }
-        for account in &accounts {
-            let place = self.line_for(&account.user);
-            if self.adopt(place, account) {
+        for given in &provided {
+            let place = self.account_for(&given.user);
+            if self.adopt(place, given) {
                 moments.push(Moment::Provisioned(place));
             }
         }
     }
 
     /// Gives an account what its provisioning says; whether that changes anything.
-    fn adopt(&mut self, place: usize, account: &Account) -> bool {
+    fn adopt(&mut self, place: usize, given: &provisioning::Account) -> bool {
         let now = self.now;
         let moved = self
             .handsets
-            .insert(account.handset.clone(), place)
+            .insert(given.handset.clone(), place)
             .is_none_or(|before| before != place);
         if moved {
-            for line in &mut self.lines {
-                line.handsets.retain(|handset| *handset != account.handset);
+            for account in &mut self.accounts {
+                account.handsets.retain(|handset| *handset != given.handset);
             }
         }
-        let Some(line) = self.lines.get_mut(place) else {
+        let Some(account) = self.accounts.get_mut(place) else {
             return false;
         };
         if moved {
-            line.handsets.push(account.handset.clone());
+            account.handsets.push(given.handset.clone());
         }
-        let sync = match (account.sync, line.provisioned) {
+        let sync = match (given.sync, account.provisioned) {
             (Some(sync), _) => Some(sync),
             (None, false) => Some(false),
             // A parameter that vanishes from a later file may keep its value: nothing is known then.
-            (None, true) if line.sync == Some(false) => Some(false),
+            (None, true) if account.sync == Some(false) => Some(false),
             (None, true) => None,
         };
-        let switched = sync != line.sync || !line.provisioned;
+        let switched = sync != account.sync || !account.provisioned;
         let changed = moved
             || switched
-            || line.domain != account.domain
-            || line.auth_name != account.auth_name;
+            || account.domain != given.domain
+            || account.auth_name != given.auth_name;
         if switched {
-            line.switched = now;
+            account.switched = now;
         }
-        if line.provisioned {
-            line.refetched = Some(now);
+        if account.provisioned {
+            account.refetched = Some(now);
         }
-        line.sync = sync;
-        line.provisioned = true;
-        line.deleted = false;
-        line.domain.clone_from(&account.domain);
-        line.auth_name.clone_from(&account.auth_name);
+        account.sync = sync;
+        account.provisioned = true;
+        account.deleted = false;
+        account.domain.clone_from(&given.domain);
+        account.auth_name.clone_from(&given.auth_name);
         changed
     }
 
@@ -446,21 +446,21 @@ impl Scene {
             self.dialled.insert(handset.to_owned(), self.now);
         }
         let Some(intent) = intent else { return };
-        let Some(place) = self.line_of_handset(handset) else {
+        let Some(place) = self.account_of_handset(handset) else {
             return;
         };
-        let Some(line) = self.lines.get(place) else {
+        let Some(account) = self.accounts.get(place) else {
             return;
         };
-        let subscription = line.current.and_then(|at| self.subscriptions.get(at));
+        let subscription = account.current.and_then(|at| self.subscriptions.get(at));
         let free = self
-            .wishes
+            .changes
             .of(Some(place))
-            .all(|(_, wish)| wish.closed || wish.superseded);
-        let sendable = line.sync == Some(true)
+            .all(|(_, change)| change.closed || change.superseded);
+        let sendable = account.sync == Some(true)
             && free
             && !self.down
-            && line
+            && account
                 .registration
                 .is_some_and(|binding| binding.is_live(self.now))
             && subscription.is_some_and(|subscription| {
@@ -469,34 +469,34 @@ impl Scene {
                     && subscription.asking.is_none()
                     && subscription.awaits.is_none()
             });
-        let wish = Wish {
+        let change = Change {
             seq: self.seq,
             at: self.now,
             handset: handset.to_owned(),
-            line: place,
+            account: place,
             intent: intent.clone(),
-            synced: line.sync,
+            synced: account.sync,
             sendable,
             idle: self.displays.already_shows(handset, intent),
             sent: Vec::new(),
             superseded: false,
             finals: None,
             notified: false,
-            closed: line.sync != Some(true),
+            closed: account.sync != Some(true),
             contradicted: false,
         };
-        let wish = self.wishes.push(Some(place), self.now, wish);
-        moments.push(Moment::Wish(wish));
+        let change = self.changes.push(Some(place), self.now, change);
+        moments.push(Moment::Change(change));
     }
 
-    /// Whether a wish for this service of this handset has no answer yet.
-    pub(crate) fn is_wished(&self, handset: &str, service: Service) -> bool {
-        let Some(account) = self.line_of_handset(handset) else {
+    /// Whether a change for this service of this handset has no answer yet.
+    pub(crate) fn is_asked_for(&self, handset: &str, service: Service) -> bool {
+        let Some(account) = self.account_of_handset(handset) else {
             return false;
         };
-        let mut wishes = self.wishes.of(Some(account));
-        wishes.any(|(_, wish)| {
-            !wish.closed && wish.handset == handset && wish.intent.service == service
+        let mut changes = self.changes.of(Some(account));
+        changes.any(|(_, change)| {
+            !change.closed && change.handset == handset && change.intent.service == service
         })
     }
 }

@@ -30,5 +30,5 @@ pub(crate) enum Moment {
     /// A display that does not follow a server was read.
     UnsyncedScreen(usize),
     /// A user completed a change at a handset.
-    Wish(Place),
+    Change(Place),
 }

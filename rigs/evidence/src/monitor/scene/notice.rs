@@ -12,7 +12,7 @@ use sip::message::{Message, parameter};
 #[derive(Clone, Debug)]
 pub(crate) struct Notice {
     /// The account it is for.
-    pub(crate) line: Option<usize>,
+    pub(crate) account: Option<usize>,
     pub(crate) subscription: Option<Place>,
     pub(crate) due: Due,
     pub(crate) reading: Reading,
@@ -28,8 +28,8 @@ pub(crate) struct Notice {
     pub(crate) parameters: bool,
     /// It is the first one after a 202.
     pub(crate) after_202: bool,
-    /// It answers these wishes of the user.
-    pub(crate) wishes: Vec<Place>,
+    /// It answers these changes of the user.
+    pub(crate) changes: Vec<Place>,
     /// A display has shown a state that only this NOTIFY can have brought.
     pub(crate) shown: bool,
 }

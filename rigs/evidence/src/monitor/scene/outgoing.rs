@@ -74,22 +74,22 @@ impl Scene {
 
         let featured = method == Method::Subscribe && self.is_featured(&message);
         let repeats = self.challenged_before(&message, &method, featured);
-        let line = match (
+        let account = match (
             featured || method == Method::Register,
             message.from_uri().and_then(user),
         ) {
-            (true, Some(user)) => Some(self.line_for(user)),
-            (false, Some(user)) => self.line_of_user(user),
+            (true, Some(user)) => Some(self.account_for(user)),
+            (false, Some(user)) => self.account_of_user(user),
             (_, None) => None,
         };
-        let line = match line {
-            Some(line) if featured => Some(self.owner(line, &message)),
-            line => line,
+        let account = match account {
+            Some(account) if featured => Some(self.owner(account, &message)),
+            account => account,
         };
-        let number = self.requests.next(line);
-        let role = match line {
-            Some(line) if featured => {
-                let subscribe = self.subscribe(line, number, &message, cseq, repeats);
+        let number = self.requests.next(account);
+        let role = match account {
+            Some(account) if featured => {
+                let subscribe = self.subscribe(account, number, &message, cseq, repeats);
                 let subscribe = Box::new(subscribe);
                 if subscribe.purpose == Purpose::Change {
                     Role::Change(subscribe)
@@ -99,15 +99,15 @@ impl Scene {
             }
             _ => Role::of(&method, &message),
         };
-        if let (Role::SubscribeElsewhere(Some(package)), Some(line)) = (&role, line) {
-            self.subscribe_elsewhere(line, package, &message, cseq);
+        if let (Role::SubscribeElsewhere(Some(package)), Some(account)) = (&role, account) {
+            self.subscribe_elsewhere(account, package, &message, cseq);
         }
         let call = (method == Method::Invite).then(|| message.call_id().to_owned());
         if method == Method::Register
-            && let Some(line) = line.and_then(|line| self.lines.get_mut(line))
+            && let Some(account) = account.and_then(|account| self.accounts.get_mut(account))
         {
-            line.registering = Some(self.now);
-            line.register_call_id = Some(message.call_id().to_owned());
+            account.registering = Some(self.now);
+            account.register_call_id = Some(message.call_id().to_owned());
         }
         let name = number_key(&message, cseq, &method);
         let request = Request {
@@ -116,7 +116,7 @@ impl Scene {
             message,
             method,
             cseq,
-            line,
+            account,
             boot: self.boot,
             reliable: sip.transport != "UDP",
             destination: sip.destination,
@@ -126,7 +126,7 @@ impl Scene {
             repeats,
             role,
         };
-        let number = self.requests.push(line, self.now, request);
+        let number = self.requests.push(account, self.now, request);
         self.name_request(place, number);
         let requests = &self.requests;
         let kept = |place| requests.get(place).is_some();
@@ -145,7 +145,7 @@ impl Scene {
     /// A subscription for another package: it may share a dialog with ours, and then its CSeq (RFC 3261 §12.2.1.1).
     fn subscribe_elsewhere(
         &mut self,
-        line: usize,
+        account: usize,
         package: &Package,
         message: &Message,
         cseq: u32,
@@ -156,16 +156,16 @@ impl Scene {
         {
             ours.last_cseq = cseq;
         }
-        let Some(line) = self.lines.get_mut(line) else {
+        let Some(account) = self.accounts.get_mut(account) else {
             return;
         };
         let other = OtherSubscription {
             call_id: message.call_id().to_owned(),
             local_tag: message.from_tag().unwrap_or_default().to_owned(),
         };
-        line.others.insert(package.clone(), other);
-        if line.others.len() > OTHERS {
-            line.others.pop_first();
+        account.others.insert(package.clone(), other);
+        if account.others.len() > OTHERS {
+            account.others.pop_first();
         }
     }
 
@@ -257,7 +257,7 @@ impl Scene {
 
     fn subscribe(
         &mut self,
-        line: usize,
+        account: usize,
         request: Place,
         message: &Message,
         cseq: u32,
@@ -283,15 +283,15 @@ impl Scene {
             .is_some_and(Subscription::is_settled);
         let replaces = match known {
             Some(_) => None,
-            None => self.replaced_by_new(line),
+            None => self.replaced_by_new(account),
         };
-        let place = known.unwrap_or_else(|| self.begin(line, message));
+        let place = known.unwrap_or_else(|| self.begin(account, message));
         let inherited = repeats
             .and_then(|before| self.requests.get(before))
             .and_then(|before| before.subscribe())
-            .and_then(|subscribe| subscribe.wish);
-        let wish = match (purpose, repeats) {
-            (Purpose::Change, None) => self.carry(line, request, &reading),
+            .and_then(|subscribe| subscribe.change);
+        let change = match (purpose, repeats) {
+            (Purpose::Change, None) => self.carry(account, request, &reading),
             _ => inherited,
         };
         let mut previous_cseq = None;
@@ -307,21 +307,23 @@ impl Scene {
             settled,
             replaces,
             reading,
-            wish,
+            change,
             unasked: None,
         }
     }
 
     /// The subscription that a new one of this account puts an end to.
-    fn replaced_by_new(&self, line: usize) -> Option<Replaced> {
-        let (place, current) = self.current(line)?;
-        let line = self.lines.get(line)?;
+    fn replaced_by_new(&self, account: usize) -> Option<Replaced> {
+        let (place, current) = self.current(account)?;
+        let account = self.accounts.get(account)?;
         if !current.is_live(self.now) {
             return None;
         }
-        let calm = line.refetched.is_none_or(|at| self.now > at + 10 * SECOND)
-            && line.registering.is_none()
-            && line
+        let calm = account
+            .refetched
+            .is_none_or(|at| self.now > at + 10 * SECOND)
+            && account.registering.is_none()
+            && account
                 .registration
                 .is_some_and(|binding| binding.is_live(self.now));
         Some(Replaced {
@@ -330,16 +332,17 @@ impl Scene {
         })
     }
 
-    /// The account that a SUBSCRIBE is really for: a base that speaks for the wrong one owes it to the other.
-    fn owner(&self, line: usize, message: &Message) -> usize {
+    /// The account that a SUBSCRIBE is really for: a base that subscribes with the wrong identity leaves the
+    /// other without.
+    fn owner(&self, account: usize, message: &Message) -> usize {
         if let Some(known) = self
             .known_dialog(message)
             .and_then(|at| self.subscriptions.get(at))
         {
-            return known.line;
+            return known.account;
         }
-        let Some(named) = self.lines.get(line) else {
-            return line;
+        let Some(named) = self.accounts.get(account) else {
+            return account;
         };
         let current = named.current.and_then(|at| self.subscriptions.get(at));
         let taken = current.is_some_and(|current| {
@@ -348,7 +351,7 @@ impl Scene {
                 && current.grant().is_none_or(|grant| grant.status != 202)
         });
 
-        let other = self.lines.iter().position(|other| {
+        let other = self.accounts.iter().position(|other| {
             other.sync == Some(true)
                 && !other.has_subscribed
                 && other
@@ -357,26 +360,28 @@ impl Scene {
         });
         match other {
             Some(other)
-                if taken && named.provisioned && other != line && message.body().is_empty() =>
+                if taken && named.provisioned && other != account && message.body().is_empty() =>
             {
                 other
             }
-            _ => line,
+            _ => account,
         }
     }
 
     /// A subscription that was not there before; the one before it is given up by that.
-    fn begin(&mut self, line: usize, message: &Message) -> Place {
+    fn begin(&mut self, account: usize, message: &Message) -> Place {
         let tag = message.from_tag().unwrap_or_default().to_owned();
         let name = (message.call_id().to_owned(), tag);
-        let subscription = Subscription::new(line, name.0.clone(), self.boot);
-        let place = self.subscriptions.push(Some(line), self.now, subscription);
+        let subscription = Subscription::new(account, name.0.clone(), self.boot);
+        let place = self
+            .subscriptions
+            .push(Some(account), self.now, subscription);
         let subscriptions = &self.subscriptions;
         let kept = |place| subscriptions.get(place).is_some();
         self.dialogs.insert(name, place, kept);
-        if let Some(line) = self.lines.get_mut(line) {
-            line.has_subscribed = true;
-            let before = line.current.replace(place);
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.has_subscribed = true;
+            let before = account.current.replace(place);
             if let Some(before) = before.and_then(|before| self.subscriptions.get_mut(before)) {
                 before.end(None);
             }
@@ -431,24 +436,29 @@ impl Scene {
         let Some(request) = self.requests.get(place) else {
             return;
         };
-        let Some(line) = request.line.and_then(|line| self.lines.get_mut(line)) else {
+        let Some(account) = request
+            .account
+            .and_then(|account| self.accounts.get_mut(account))
+        else {
             return;
         };
-        line.registering = None;
+        account.registering = None;
         if request.granted() {
             if request.gives_up() {
-                line.registration = None;
+                account.registration = None;
             } else {
-                line.registration = Some(Registration {
+                account.registration = Some(Registration {
                     at: now,
-                    life: request
+                    lifetime: request
                         .granted_seconds()
                         .map(|seconds| seconds.saturating_mul(SECOND)),
                 });
-                line.first_registered.get_or_insert(now);
+                account.first_registered.get_or_insert(now);
             }
         } else if !request.challenged() {
-            let current = line.current.and_then(|at| self.subscriptions.get_mut(at));
+            let current = account
+                .current
+                .and_then(|at| self.subscriptions.get_mut(at));
             if let Some(current) = current {
                 current.trouble = true;
             }
@@ -464,7 +474,8 @@ impl Scene {
         let Some(subscribe) = request.subscribe() else {
             return;
         };
-        let (purpose, in_dialog, wish) = (subscribe.purpose, subscribe.in_dialog, subscribe.wish);
+        let (purpose, in_dialog, change) =
+            (subscribe.purpose, subscribe.in_dialog, subscribe.change);
         let Some(subscription) = self.subscriptions.get_mut(subscribe.subscription) else {
             return;
         };
@@ -482,12 +493,12 @@ impl Scene {
                     at: now,
                     seq,
                     status,
-                    life: request
+                    lifetime: request
                         .granted_seconds()
                         .map(|seconds| seconds.saturating_mul(SECOND)),
                     requested: request.message.expires(),
                     plain,
-                    told_life: None,
+                    told_lifetime: None,
                     shortened: None,
                 });
                 if subscription.remote_tag.is_none() {
@@ -508,15 +519,15 @@ impl Scene {
         if matches!(status, 401 | 407) {
             return;
         }
-        let wish_sent = request.seq;
-        if let Some(wish) = wish.and_then(|wish| self.wishes.get_mut(wish)) {
-            wish.finals = Some(status);
-            if status >= 300 || wish.notified {
-                wish.closed = true;
-                let handset = wish.handset.clone();
+        let change_sent = request.seq;
+        if let Some(change) = change.and_then(|change| self.changes.get_mut(change)) {
+            change.finals = Some(status);
+            if status >= 300 || change.notified {
+                change.closed = true;
+                let handset = change.handset.clone();
                 self.displays
-                    .unsettle(&handset, wish.intent.service, now + DISPLAY);
-                self.check_again(&handset, wish_sent, moments);
+                    .unsettle(&handset, change.intent.service, now + DISPLAY);
+                self.check_again(&handset, change_sent, moments);
             }
         }
     }

@@ -1,8 +1,8 @@
-//! How screens and accepted NOTIFYs change what displays owe, and whether they pay.
+//! What each display must show after a NOTIFY, and whether it does.
 //!
-//! After an accepted NOTIFY each handset of its account owes the told state, from three seconds after the answer on.
-//! A screen within that time may agree, and then counts; if it does not, it proves nothing. Nothing is owed while a
-//! wish of the user has no answer, while the user is editing, or without a live subscription.
+//! After an accepted NOTIFY each handset of its account must show the told state, from three seconds after the answer on.
+//! A screen within that time may agree, and then counts; if it does not, it proves nothing. Nothing is due while a
+//! change of the user has no answer, while the user is editing, or without a live subscription.
 
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::blame::Aspect;
@@ -26,15 +26,15 @@ impl Scene {
         let Some(notice) = &arrival.notice else {
             return;
         };
-        let Some(owner) = notice.line else { return };
-        let Some(line) = self.lines.get(owner) else {
+        let Some(owner) = notice.account else { return };
+        let Some(account) = self.accounts.get(owner) else {
             return;
         };
-        let handsets = line.handsets.clone();
+        let handsets = account.handsets.clone();
         let origin = Origin {
             place: source,
             seq: arrived,
-            line: owner,
+            account: owner,
             answered: arrival.reply().map_or(arrival.at, |reply| reply.at),
             refreshed: notice.refreshed,
             resubscribed: notice.resubscribed,
@@ -42,14 +42,14 @@ impl Scene {
             parameters: notice.parameters,
             after_202: notice.after_202,
             multipart: notice.reading.multipart,
-            wished: !notice.wishes.is_empty(),
+            asked_for: !notice.changes.is_empty(),
         };
         for handset in &handsets {
             for told in notice.reading.told() {
                 let place = (handset.clone(), told.service);
-                let wished = notice.wishes.iter().any(|wish| {
-                    let wish = self.wishes.get(*wish);
-                    wish.is_some_and(|wish| wish.intent.service == told.service)
+                let asked_for = notice.changes.iter().any(|change| {
+                    let change = self.changes.get(*change);
+                    change.is_some_and(|change| change.intent.service == told.service)
                 });
                 let twice = notice
                     .reading
@@ -57,7 +57,8 @@ impl Scene {
                     .filter(|other| other.service == told.service)
                     .count();
                 let regular = notice.reading.is_regular() && twice == 1;
-                self.displays.owe(&place, told, origin, regular, wished);
+                self.displays
+                    .set_due(&place, told, origin, regular, asked_for);
                 if let Some(pending) = self.displays.pending.get_mut(&place) {
                     pending.retain(|other| *other > source);
                 }
@@ -70,7 +71,7 @@ impl Scene {
         }
     }
 
-    /// Holds the latest screen once more against what is owed by now, if it came after this record.
+    /// Holds the latest screen once more against what is due by now, if it came after this record.
     pub(crate) fn check_again(&mut self, handset: &str, after: u64, moments: &mut Vec<Moment>) {
         let latest = self.displays.latest.get(handset);
         if let Some((_, screen)) = latest.filter(|(seq, _)| *seq > after) {
@@ -98,7 +99,7 @@ impl Scene {
     }
 
     fn check_screen(&mut self, screen: &Screen, moments: &mut Vec<Moment>) {
-        let Some(place) = self.line_of_handset(&screen.handset) else {
+        let Some(place) = self.account_of_handset(&screen.handset) else {
             return;
         };
         let Some(patterns) = &self.displays.patterns else {
@@ -111,16 +112,16 @@ impl Scene {
         if shown.is_empty() {
             return;
         }
-        let sync = self.lines.get(place).and_then(|line| line.sync);
+        let sync = self.accounts.get(place).and_then(|account| account.sync);
         if sync == Some(false) {
             self.unsynced.push(Unsynced {
                 handset: screen.handset.clone(),
-                line: place,
+                account: place,
                 shown: shown.clone(),
                 worked: self.displays.worked.contains(&screen.handset),
             });
             moments.push(Moment::UnsyncedScreen(self.unsynced.len() - 1));
-        } else if sync == Some(true) && self.owes(place) {
+        } else if sync == Some(true) && self.is_due(place) {
             self.hold_against(screen, &shown, moments);
         }
         for (service, shown) in shown {
@@ -130,8 +131,8 @@ impl Scene {
     }
 
     /// Whether the displays of an account follow the server now.
-    fn owes(&self, line: usize) -> bool {
-        self.current(line).is_some_and(|(_, subscription)| {
+    fn is_due(&self, account: usize) -> bool {
+        self.current(account).is_some_and(|(_, subscription)| {
             subscription.confirmed && subscription.is_live(self.now)
         })
     }
@@ -145,13 +146,13 @@ impl Scene {
         let mut wrong = Vec::new();
         for (service, shown) in shown {
             let place = (screen.handset.clone(), *service);
-            if self.is_wished(&screen.handset, *service) {
+            if self.is_asked_for(&screen.handset, *service) {
                 continue;
             }
-            let Some(owed) = self.displays.owed.get(&place) else {
+            let Some(due) = self.displays.due.get(&place) else {
                 continue;
             };
-            let Some(aspect) = Aspect::of(owed, shown) else {
+            let Some(aspect) = Aspect::of(due, shown) else {
                 let check = self.agree(&place, shown, screen.view);
                 self.record_check(check, moments);
                 continue;
@@ -163,7 +164,7 @@ impl Scene {
                     .settles
                     .get(&place)
                     .is_some_and(|until| self.now < *until);
-            let flickers = !owed.changed && owed.agreed && self.is_only_equal(&place, owed.origin);
+            let flickers = !due.changed && due.agreed && self.is_only_equal(&place, due.origin);
             if !unsettled || flickers {
                 wrong.push((place, shown.clone(), aspect, unsettled));
             }
@@ -197,14 +198,14 @@ impl Scene {
 
     /// The display shows what it must.
     fn agree(&mut self, place: &Entry, shown: &Shown, view: View) -> Option<Check> {
-        let owed = self.displays.owed.get_mut(place)?;
-        owed.agreed = true;
+        let due = self.displays.due.get_mut(place)?;
+        due.agreed = true;
         match view {
-            View::Idle => owed.idle_agreed = Some(self.seq),
-            View::Menu => owed.menu_agreed = Some(self.seq),
+            View::Idle => due.idle_agreed = Some(self.seq),
+            View::Menu => due.menu_agreed = Some(self.seq),
         }
-        if owed.changed
-            && let Some(arrival) = self.arrivals.get_mut(owed.origin.place)
+        if due.changed
+            && let Some(arrival) = self.arrivals.get_mut(due.origin.place)
             && let Some(notice) = &mut arrival.notice
         {
             notice.shown = true;
@@ -212,22 +213,22 @@ impl Scene {
         Some(Check {
             service: place.1,
             view,
-            origin: owed.origin,
-            changed: owed.changed,
-            rings: owed.rings.is_some() && shown.rings.is_some(),
+            origin: due.origin,
+            changed: due.changed,
+            rings: due.rings.is_some() && shown.rings.is_some(),
             wrong: None,
         })
     }
 
     pub(crate) fn is_stale(&self, place: &Entry, shown: &Shown, view: View) -> bool {
-        let Some(owed) = self.displays.owed.get(place) else {
+        let Some(due) = self.displays.due.get(place) else {
             return false;
         };
-        let before = owed.before.clone().unwrap_or_default();
+        let before = due.before.clone().unwrap_or_default();
         let number =
             before.number.is_none() || shown.number.is_none() || before.number == shown.number;
-        owed.agreed_in(view).is_none()
-            && (owed.changed || !owed.agreed)
+        due.agreed_in(view).is_none()
+            && (due.changed || !due.agreed)
             && before.active == shown.active
             && (!shown.active || number)
     }

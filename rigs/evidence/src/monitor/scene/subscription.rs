@@ -19,7 +19,7 @@ use sip::message::Message;
 /// One subscription, named by Call-ID and the base's tag.
 #[derive(Clone, Debug)]
 pub(crate) struct Subscription {
-    pub(crate) line: usize,
+    pub(crate) account: usize,
     pub(crate) call_id: String,
     pub(crate) boot: u32,
     pub(crate) remote_tag: Option<String>,
@@ -63,22 +63,22 @@ pub(crate) struct Grant {
     pub(crate) seq: u64,
     pub(crate) status: u16,
     /// How long, in microseconds; nothing when the 2xx does not say.
-    pub(crate) life: Option<u64>,
+    pub(crate) lifetime: Option<u64>,
     /// What the base asked for, in seconds.
     pub(crate) requested: Option<u32>,
     /// When a 2xx to a SUBSCRIBE without body last arrived; never later than `at`.
     pub(crate) plain: u64,
-    /// The life that the last accepted NOTIFY told, in microseconds.
-    pub(crate) told_life: Option<u64>,
-    /// The end of its life as a NOTIFY shortened it, and the record of that.
+    /// The lifetime that the last accepted NOTIFY told, in microseconds.
+    pub(crate) told_lifetime: Option<u64>,
+    /// The end of its lifetime as a NOTIFY shortened it, and the record of that.
     pub(crate) shortened: Option<(u64, u64)>,
 }
 
 impl Subscription {
     /// A subscription before its first SUBSCRIBE.
-    pub(crate) const fn new(line: usize, call_id: String, boot: u32) -> Self {
+    pub(crate) const fn new(account: usize, call_id: String, boot: u32) -> Self {
         Self {
-            line,
+            account,
             call_id,
             boot,
             remote_tag: None,
@@ -178,10 +178,10 @@ impl Subscription {
         matches!(self.state, State::Asked | State::Granted(_))
     }
 
-    /// When its life runs out, as far as that is known.
+    /// When its lifetime runs out, as far as that is known.
     pub(crate) fn expiry(&self) -> Option<u64> {
         let grant = self.grant()?;
-        let granted = grant.at.saturating_add(grant.life?);
+        let granted = grant.at.saturating_add(grant.lifetime?);
         Some(grant.shortened.map_or(granted, |(at, _)| at.min(granted)))
     }
 
@@ -214,7 +214,7 @@ impl Subscription {
         }
     }
 
-    /// Whether numbers are left out between the last accepted NOTIFY and this one.
+    /// Whether numbers are skipped between the last accepted NOTIFY and this one.
     pub(crate) fn leaves_gap(&self, notify: &Message) -> bool {
         match (self.accepted_cseq, notify.cseq()) {
             (Some(accepted), Some((cseq, _))) => cseq > accepted.saturating_add(1),
@@ -243,10 +243,10 @@ mod tests {
             at,
             seq: at,
             status: 200,
-            life: Some(100),
+            lifetime: Some(100),
             requested: None,
             plain: at,
-            told_life: None,
+            told_lifetime: None,
             shortened: None,
         }
     }

@@ -4,7 +4,7 @@
 pub(crate) const MILLISECOND: u64 = 1_000;
 /// A second in lab time.
 pub(crate) const SECOND: u64 = 1_000_000;
-/// 64*T1, the life of a non-INVITE client transaction and of Timer N.
+/// 64*T1, the lifetime of a non-INVITE client transaction and of Timer N.
 pub(crate) const TIMER_F: u64 = 32 * SECOND;
 /// How long a display may take to follow.
 pub(crate) const DISPLAY: u64 = 3 * SECOND;

@@ -20,10 +20,10 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) cseq: u32,
     /// The account it speaks for.
-    pub(crate) line: Option<usize>,
+    pub(crate) account: Option<usize>,
     /// The boot of the base in which it was sent.
     pub(crate) boot: u32,
-    /// Whether the transport repeats by itself.
+    /// Whether the transport retransmits by itself.
     pub(crate) reliable: bool,
     pub(crate) destination: SocketAddr,
     pub(crate) copies: Vec<Retransmission>,
@@ -109,8 +109,8 @@ pub(crate) struct Subscribe {
     pub(crate) replaces: Option<Replaced>,
     /// What its body asks for.
     pub(crate) reading: Reading,
-    /// The user's wish that it carries to the server.
-    pub(crate) wish: Option<Place>,
+    /// The user's change that it carries to the server.
+    pub(crate) change: Option<Place>,
     /// Why it carries a change although no user asked for one.
     pub(crate) unasked: Option<Unasked>,
 }

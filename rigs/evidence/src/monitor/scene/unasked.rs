@@ -1,7 +1,7 @@
 //! Why a SUBSCRIBE has a body, when no user asked for anything.
 //!
 //! A SUBSCRIBE with a body that no user asked for breaks exactly one requirement, the first that explains it: SUB-03
-//! for an initial one, CHG-06 for a wish the server has contradicted, CHG-01 for a second copy of a change that is not
+//! for an initial one, CHG-06 for a change the server has contradicted, CHG-01 for a second copy of a change that is not
 //! notified yet or was sent just before, CHG-09 within five seconds of a NOTIFY or after keys that change no service,
 //! SUB-03 else.
 
@@ -34,7 +34,9 @@ pub(crate) enum Unasked {
 pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
     let request = scene.request(place)?;
     let subscribe = request.subscribe()?;
-    if subscribe.purpose != Purpose::Change || request.repeats.is_some() || subscribe.wish.is_some()
+    if subscribe.purpose != Purpose::Change
+        || request.repeats.is_some()
+        || subscribe.change.is_some()
     {
         return None;
     }
@@ -44,7 +46,7 @@ pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
     if !scene.knows_keys() {
         return None;
     }
-    let before = scene.requests.of(request.line).rev();
+    let before = scene.requests.of(request.account).rev();
     let same = before
         .filter(|(other, _)| *other < place)
         .map(|(_, before)| before)
@@ -53,27 +55,29 @@ pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
                 && before.message.body() == request.message.body()
         });
 
-    let line = request.line?;
+    let account = request.account?;
     let told = |since: u64| {
         scene
-            .told_since(line, since)
+            .told_since(account, since)
             .next()
             .map(|(arrival, _)| arrival.at)
     };
     if let Some(same) = same {
-        if is_contradicted(scene, line, same) {
+        if is_contradicted(scene, account, same) {
             return Some(Unasked::Contradicted);
         }
         let untold = told(same.at).is_none() && request.at < same.at + TIMER_F;
-        let wished = same
+        let asked_for = same
             .subscribe()
-            .is_some_and(|subscribe| subscribe.wish.is_some());
-        if untold || (wished && request.at <= same.at + ECHO) {
+            .is_some_and(|subscribe| subscribe.change.is_some());
+        if untold || (asked_for && request.at <= same.at + ECHO) {
             return Some(Unasked::Doubled);
         }
     }
     let echo = told(request.at.saturating_sub(ECHO));
-    let handsets = scene.line(line).map_or(&[][..], |line| &line.handsets);
+    let handsets = scene
+        .account(account)
+        .map_or(&[][..], |account| &account.handsets);
     let pressed = handsets
         .iter()
         .filter_map(|handset| scene.pressed.get(handset))
@@ -90,16 +94,16 @@ pub(crate) fn unasked(scene: &Scene, place: Place) -> Option<Unasked> {
     })
 }
 
-/// Whether the server has told something else since this change carried a wish to it.
-fn is_contradicted(scene: &Scene, line: usize, change: &Request) -> bool {
-    let wish = change
+/// Whether the server has told something else since this SUBSCRIBE carried a change to it.
+fn is_contradicted(scene: &Scene, account: usize, change: &Request) -> bool {
+    let change = change
         .subscribe()
-        .and_then(|subscribe| scene.wishes.get(subscribe.wish?));
-    wish.is_some_and(|wish| {
-        wish.contradicted
-            || scene.told_since(line, change.at).any(|(_, notice)| {
-                let told = notice.reading.told_of(wish.intent.service);
-                told.is_some_and(|told| wish.contradicts(told))
+        .and_then(|subscribe| scene.changes.get(subscribe.change?));
+    change.is_some_and(|change| {
+        change.contradicted
+            || scene.told_since(account, change.at).any(|(_, notice)| {
+                let told = notice.reading.told_of(change.intent.service);
+                told.is_some_and(|told| change.contradicts(told))
             })
     })
 }

@@ -101,23 +101,25 @@ impl Rule for Document {
         if subscribe.purpose != Purpose::Change || subscribe.unasked.is_some() {
             return;
         }
-        let wish = subscribe.wish.and_then(|wish| scene.wishes.get(wish));
-        let change = Carried {
+        let change = subscribe
+            .change
+            .and_then(|change| scene.changes.get(change));
+        let carried = Carried {
             request,
             subscribe,
-            intent: wish.map(|wish| &wish.intent),
+            intent: change.map(|change| &change.intent),
         };
-        match (self.lint)(&change) {
+        match (self.lint)(&carried) {
             Lint::NotMine => {}
             Lint::Right => tell.exercise(),
             Lint::Wrong(wrong) => {
                 let mut records = vec![request.seq];
-                records.extend(wish.map(|wish| wish.seq));
-                let asked = wish.map_or_else(String::new, |wish| {
+                records.extend(change.map(|change| change.seq));
+                let asked = change.map_or_else(String::new, |change| {
                     format!(
                         ", for the change of {} at {}",
-                        wish.intent.service.title(),
-                        clock(wish.at)
+                        change.intent.service.title(),
+                        clock(change.at)
                     )
                 });
                 let text = format!("in the SUBSCRIBE of {}{asked}: {wrong}", clock(request.at));
@@ -155,37 +157,37 @@ fn says_active(
     }
 }
 
-pub(crate) fn lint_dnd(change: &Carried<'_>) -> Lint {
-    if !change.is_dnd() {
+pub(crate) fn lint_dnd(carried: &Carried<'_>) -> Lint {
+    if !carried.is_dnd() {
         return Lint::NotMine;
     }
     let check = || {
-        let document = change.document("SetDoNotDisturb")?;
-        if let Some(wrong) = change.framing(document) {
+        let document = carried.document("SetDoNotDisturb")?;
+        if let Some(wrong) = carried.framing(document) {
             return Err(wrong);
         }
-        says_active(document, "doNotDisturbOn", change.intent)
+        says_active(document, "doNotDisturbOn", carried.intent)
     };
     check().map_or_else(Lint::Wrong, |()| Lint::Right)
 }
 
-pub(crate) fn lint_forwarding(change: &Carried<'_>) -> Lint {
-    if change.is_dnd() {
+pub(crate) fn lint_forwarding(carried: &Carried<'_>) -> Lint {
+    if carried.is_dnd() {
         return Lint::NotMine;
     }
     let check = || {
-        let document = change.document("SetForwarding")?;
-        if let Some(wrong) = change.framing(document) {
+        let document = carried.document("SetForwarding")?;
+        if let Some(wrong) = carried.framing(document) {
             return Err(wrong);
         }
         once(document, "device")?;
         let kind = once(document, "forwardingType")?;
-        says_active(document, "activateForward", change.intent)?;
+        says_active(document, "activateForward", carried.intent)?;
         let number = once(document, "forwardDN")?;
-        let Some(intent) = change.intent else {
+        let Some(intent) = carried.intent else {
             return Ok(());
         };
-        let service = change.asked().and_then(|asked| asked.service);
+        let service = carried.asked().and_then(|asked| asked.service);
         if service != Some(intent.service) {
             return Err(format!(
                 "forwardingType is `{kind}`, another service than the user's"
@@ -201,13 +203,13 @@ pub(crate) fn lint_forwarding(change: &Carried<'_>) -> Lint {
     check().map_or_else(Lint::Wrong, |()| Lint::Right)
 }
 
-pub(crate) fn lint_rings(change: &Carried<'_>) -> Lint {
-    let Some(asked) = change.asked() else {
+pub(crate) fn lint_rings(carried: &Carried<'_>) -> Lint {
+    let Some(asked) = carried.asked() else {
         return Lint::NotMine;
     };
     let activates = asked.service == Some(Service::CallForwardingNoAnswer)
         && activation(asked) == Some(true)
-        && change
+        && carried
             .intent
             .is_none_or(|intent| intent.service == Service::CallForwardingNoAnswer);
     if !activates {
@@ -219,7 +221,7 @@ pub(crate) fn lint_rings(change: &Carried<'_>) -> Lint {
         let Some(rings) = rings else {
             return Err(format!("ringCount is `{text}`, not a number from 1 to 100"));
         };
-        match change.intent.and_then(|intent| intent.rings) {
+        match carried.intent.and_then(|intent| intent.rings) {
             Some(shown) if shown != rings => {
                 Err(format!("ringCount is {rings}, but the menu shows {shown}"))
             }

@@ -57,32 +57,35 @@ impl OneChangeOneSubscribe {
         if subscribe.purpose != Purpose::Change || request.repeats.is_some() {
             return;
         }
-        let line = request.line.unwrap_or_default();
+        let account = request.account.unwrap_or_default();
 
         if subscribe.unasked == Some(Unasked::Doubled) {
             let text = format!(
                 "one change by the user is one SUBSCRIBE, but {} sent the same change again at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at)
             );
             tell.find(self, request.at, text, &[request.seq]);
             return;
         }
 
-        let Some(wish) = subscribe.wish.and_then(|wish| scene.wishes.get(wish)) else {
+        let Some(change) = subscribe
+            .change
+            .and_then(|change| scene.changes.get(change))
+        else {
             return;
         };
         tell.exercise();
         self.waiting.retain(|waiting| {
             scene
-                .wishes
+                .changes
                 .get(*waiting)
-                .is_some_and(crate::monitor::scene::wish::Wish::is_unsent)
+                .is_some_and(crate::monitor::scene::change::Change::is_unsent)
         });
         let known = scene.subscription(subscribe.subscription);
         let tag = known.and_then(|known| known.remote_tag.as_deref());
         let wrong = if !subscribe.in_dialog {
-            let sound = subscribe.replaces.is_some_and(|old| old.sound) || wish.sendable;
+            let sound = subscribe.replaces.is_some_and(|old| old.sound) || change.sendable;
             sound.then(|| "it does not belong to the subscription".to_owned())
         } else if request.message.to_tag() != tag {
             Some(format!(
@@ -98,30 +101,30 @@ impl OneChangeOneSubscribe {
         if let Some(wrong) = wrong {
             let text = format!(
                 "the change that the user asked for at {} must be a SUBSCRIBE within the subscription, but {wrong}",
-                clock(wish.at)
+                clock(change.at)
             );
-            tell.find(self, request.at, text, &[wish.seq, request.seq]);
+            tell.find(self, request.at, text, &[change.seq, request.seq]);
         }
     }
 
     fn on_clock(&mut self, scene: &Scene, tell: &mut Tell) {
         while let Some((at, place)) = self.waiting.pass(scene.now) {
-            let Some(wish) = scene.wishes.get(place).filter(|wish| wish.is_unsent()) else {
+            let Some(change) = scene.changes.get(place).filter(|change| change.is_unsent()) else {
                 continue;
             };
             let sound = scene
-                .current(wish.line)
+                .current(change.account)
                 .is_some_and(|(_, known)| known.is_live(scene.now) && known.is_settled());
             if sound {
                 let text = format!(
                     "{} asked for {} {} at {}, but no SUBSCRIBE carried it to the server within {}",
-                    user_of(scene, wish.line),
-                    wish.intent.service.title(),
-                    if wish.intent.active { "on" } else { "off" },
-                    clock(wish.at),
+                    user_of(scene, change.account),
+                    change.intent.service.title(),
+                    if change.intent.active { "on" } else { "off" },
+                    clock(change.at),
                     span(PROMPT)
                 );
-                tell.find(self, at, text, &[wish.seq]);
+                tell.find(self, at, text, &[change.seq]);
             }
         }
     }
@@ -140,15 +143,15 @@ impl Rule for OneChangeOneSubscribe {
         match moment {
             Moment::Boot => self.waiting.clear(),
             Moment::Clock => self.on_clock(scene, tell),
-            Moment::Provisioned(line) => self.waiting.retain(|waiting| {
+            Moment::Provisioned(account) => self.waiting.retain(|waiting| {
                 scene
-                    .wishes
+                    .changes
                     .get(*waiting)
-                    .is_some_and(|wish| wish.line != line)
+                    .is_some_and(|change| change.account != account)
             }),
-            Moment::Wish(place) => {
-                let wish = scene.wishes.get(place);
-                if wish.is_some_and(|wish| wish.sendable && !wish.idle) {
+            Moment::Change(place) => {
+                let change = scene.changes.get(place);
+                if change.is_some_and(|change| change.sendable && !change.idle) {
                     self.waiting.set(scene.now + PROMPT, place);
                 }
             }
@@ -185,24 +188,24 @@ impl Rule for LastWord {
             && arrival
                 .notice
                 .as_ref()
-                .is_some_and(|notice| !notice.wishes.is_empty())
+                .is_some_and(|notice| !notice.changes.is_empty())
         {
             tell.exercise();
         }
         if let Moment::Check(place) = moment
             && let Some(check) = scene.checks.get(place)
         {
-            if check.wrong.is_none() && check.origin.wished {
+            if check.wrong.is_none() && check.origin.asked_for {
                 tell.exercise();
             }
             tell_wrong(self, check, scene, tell);
         }
-        if let Some((_, request, subscribe, line)) = subscribe(moment, scene)
+        if let Some((_, request, subscribe, account)) = subscribe(moment, scene)
             && subscribe.unasked == Some(Unasked::Contradicted)
         {
             let text = format!(
                 "the server has decided otherwise, but {} asked for the same again at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at)
             );
             tell.find(self, request.at, text, &[request.seq]);
@@ -233,14 +236,17 @@ impl Rule for NoEcho {
         {
             tell.exercise();
         }
-        if let Some((_, request, subscribe, line)) = subscribe(moment, scene)
+        if let Some((_, request, subscribe, account)) = subscribe(moment, scene)
             && matches!(subscribe.unasked, Some(Unasked::Echo | Unasked::Misread))
         {
-            let told = scene.told_since(line, 0).next().map(|(arrival, _)| arrival);
+            let told = scene
+                .told_since(account, 0)
+                .next()
+                .map(|(arrival, _)| arrival);
 
             let text = format!(
                 "no user asked for anything, but {} sent a change at {}, {} after a NOTIFY",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at),
                 span(request.at.saturating_sub(told.map_or(0, |told| told.at)))
             );

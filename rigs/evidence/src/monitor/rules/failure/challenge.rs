@@ -92,8 +92,8 @@ pub(crate) struct AnswersChallenge {
 impl AnswersChallenge {
     fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place).filter(|request| is_judged(request))?;
-        let line = request.line?;
-        let key = (line, request.subscribe().is_some());
+        let account = request.account?;
+        let key = (account, request.subscribe().is_some());
         if request.granted() {
             self.ended.remove(&key);
         }
@@ -110,8 +110,8 @@ impl AnswersChallenge {
     }
 
     fn on_request(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) -> Option<()> {
-        let line = request.line.filter(|_| is_judged(request))?;
-        let key = (line, request.subscribe().is_some());
+        let account = request.account.filter(|_| is_judged(request))?;
+        let key = (account, request.subscribe().is_some());
         let user_driven = match request.subscribe() {
             Some(subscribe) => match subscribe.purpose {
                 Purpose::Change => request.repeats.is_none(),
@@ -126,7 +126,7 @@ impl AnswersChallenge {
         {
             let text = format!(
                 "a second challenge ends the attempt: the credentials of {} were refused at {}, but it tried again at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(at),
                 clock(request.at)
             );
@@ -151,7 +151,7 @@ impl AnswersChallenge {
         self.waiting.retain(|waiting| {
             let challenged = scene.request(*waiting);
             let mine = challenged.is_some_and(|challenged| {
-                challenged.line == Some(line)
+                challenged.account == Some(account)
                     && challenged.method == request.method
                     && challenged.message.call_id() != request.message.call_id()
             });
@@ -165,7 +165,7 @@ impl AnswersChallenge {
             "the challenge of {} must be answered in the same Call-ID, but the next {} of {} has another one",
             clock(challenged.at),
             request.method,
-            user_of(scene, line)
+            user_of(scene, account)
         );
         tell.find(self, request.at, text, &[challenged.seq, request.seq]);
         None
@@ -183,13 +183,13 @@ impl Rule for AnswersChallenge {
                 self.waiting.clear();
                 self.ended.clear();
             }
-            Moment::Provisioned(line) => {
+            Moment::Provisioned(account) => {
                 self.waiting.retain(|waiting| {
                     scene
                         .request(*waiting)
-                        .is_some_and(|request| request.line != Some(line))
+                        .is_some_and(|request| request.account != Some(account))
                 });
-                self.ended.retain(|(ended, _), _| *ended != line);
+                self.ended.retain(|(ended, _), _| *ended != account);
             }
             Moment::Clock => {
                 while let Some((at, place)) = self.waiting.pass(scene.now) {
@@ -220,8 +220,8 @@ pub(crate) fn tell_unanswered(
         return;
     };
     let who = request
-        .line
-        .map(|line| user_of(scene, line))
+        .account
+        .map(|account| user_of(scene, account))
         .unwrap_or_default();
     let text = format!(
         "the {} of {who} sent at {} was challenged and must be repeated with credentials within {}, but was not",

@@ -42,9 +42,9 @@ impl Default for TakesNewNonce {
 impl TakesNewNonce {
     fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place).filter(|request| is_judged(request))?;
-        let line = request.line?;
+        let account = request.account?;
         if request.granted() && request.subscribe().is_some() {
-            self.refused.remove(&line);
+            self.refused.remove(&account);
         }
         if !request.challenged() {
             return None;
@@ -63,7 +63,7 @@ impl TakesNewNonce {
                 });
                 if bare {
                     tell.exercise();
-                    self.refused.insert(line, (request.at, answer.seq));
+                    self.refused.insert(account, (request.at, answer.seq));
                 }
             }
             None => {}
@@ -72,47 +72,47 @@ impl TakesNewNonce {
     }
 
     fn on_request(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) -> Option<()> {
-        let line = request.line.filter(|_| is_judged(request))?;
+        let account = request.account.filter(|_| is_judged(request))?;
         let routine = request.subscribe().is_some_and(|subscribe| {
             matches!(subscribe.purpose, Purpose::Initial | Purpose::Refresh)
                 || request.repeats.is_some()
         });
-        if let Some((at, seq)) = self.refused.get(&line).copied()
+        if let Some((at, seq)) = self.refused.get(&account).copied()
             && routine
-            && !self.is_over(request, line, scene)
+            && !self.is_over(request, account, scene)
             && request.at + SECOND < at + RATE
         {
             let text = format!(
                 "the SUBSCRIBE of {} at {} was answered 401 without a challenge: the next may follow after {}, but left at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(at),
                 span(RATE),
                 clock(request.at)
             );
             tell.find(self, request.at, text, &[seq, request.seq]);
         }
-        self.on_repeat(request, line, scene, tell);
+        self.on_repeat(request, account, scene, tell);
         let nonce = credentials(request).and_then(|value| digest(value, "nonce"));
-        if let Some(nonce) = nonce.filter(|nonce| !self.has_used(line, nonce)) {
-            self.used.push(Some(line), request.at, nonce.to_owned());
+        if let Some(nonce) = nonce.filter(|nonce| !self.has_used(account, nonce)) {
+            self.used.push(Some(account), request.at, nonce.to_owned());
         }
         None
     }
 
-    fn has_used(&self, line: usize, nonce: &str) -> bool {
-        let mut used = self.used.of(Some(line)).rev();
+    fn has_used(&self, account: usize, nonce: &str) -> bool {
+        let mut used = self.used.of(Some(account)).rev();
         used.any(|(_, other)| other == nonce)
     }
 
-    /// Whether the life of the subscription that was refused has run out, so that another one may begin.
-    fn is_over(&self, request: &Request, line: usize, scene: &Scene) -> bool {
+    /// Whether the lifetime of the subscription that was refused has run out, so that another one may begin.
+    fn is_over(&self, request: &Request, account: usize, scene: &Scene) -> bool {
         let begins = request.subscribe().is_some_and(|subscribe| {
             subscribe.purpose == Purpose::Initial
                 && !subscribe.in_dialog
                 && subscribe.replaces.is_none()
         });
-        let refused = self.refused.get(&line).and_then(|(at, _)| {
-            let mut recent = scene.requests.of(Some(line)).rev();
+        let refused = self.refused.get(&account).and_then(|(at, _)| {
+            let mut recent = scene.requests.of(Some(account)).rev();
             recent.find(|(_, request)| request.at == *at)
         });
         let refused = refused.and_then(|(_, refused)| refused.subscribe());
@@ -122,7 +122,7 @@ impl TakesNewNonce {
     fn on_repeat(
         &mut self,
         request: &Request,
-        line: usize,
+        account: usize,
         scene: &Scene,
         tell: &mut Tell,
     ) -> Option<()> {
@@ -138,7 +138,7 @@ impl TakesNewNonce {
             return None;
         }
         tell.exercise();
-        let wrong = self.lint_nonce(request, &challenge, line).or_else(|| {
+        let wrong = self.lint_nonce(request, &challenge, account).or_else(|| {
             challenge
                 .stale
                 .then(|| lint_repeat(request, challenged))
@@ -148,7 +148,7 @@ impl TakesNewNonce {
             "the new nonce of {} must be used at once and counted from 1, but in the {} of {} at {} {wrong}",
             clock(challenged.at),
             request.method,
-            user_of(scene, line),
+            user_of(scene, account),
             clock(request.at)
         );
         tell.find(self, request.at, text, &[challenged.seq, request.seq]);
@@ -159,14 +159,14 @@ impl TakesNewNonce {
         &self,
         request: &Request,
         challenge: &Challenge<'_>,
-        line: usize,
+        account: usize,
     ) -> Option<String> {
         let value = credentials(request)?;
         let nonce = digest(value, "nonce").unwrap_or_default();
         if nonce != challenge.nonce {
             return Some("the nonce is another one".to_owned());
         }
-        let known = self.has_used(line, nonce);
+        let known = self.has_used(account, nonce);
         let count = digest(value, "nc").unwrap_or_default();
         (challenge.qop && !known && count != "00000001").then(|| format!("nc is `{count}`"))
     }
@@ -184,13 +184,13 @@ impl Rule for TakesNewNonce {
                 self.used.clear();
                 self.refused.clear();
             }
-            Moment::Provisioned(line) => {
+            Moment::Provisioned(account) => {
                 self.waiting.retain(|waiting| {
                     scene
                         .request(*waiting)
-                        .is_some_and(|request| request.line != Some(line))
+                        .is_some_and(|request| request.account != Some(account))
                 });
-                self.refused.remove(&line);
+                self.refused.remove(&account);
             }
             Moment::Clock => {
                 while let Some((at, place)) = self.waiting.pass(scene.now) {

@@ -27,13 +27,17 @@ pub(crate) struct LeavesInPeace {
 
 impl LeavesInPeace {
     fn on_request(&mut self, request: &Request, scene: &Scene, tell: &mut Tell) -> Option<()> {
-        let line = request.line?;
+        let account = request.account?;
         if request.method == Method::Register {
-            let refusal = self.refused.get(&line).and_then(|refused| refused.last());
+            let refusal = self
+                .refused
+                .get(&account)
+                .and_then(|refused| refused.last());
             if !request.gives_up() {
-                self.left.retain(|(left, _)| *left != line);
+                self.left.retain(|(left, _)| *left != account);
             } else if refusal.is_some_and(|(at, _)| request.at <= at + 10 * SECOND) {
-                self.left.set(request.at + 5 * SECOND, (line, request.seq));
+                self.left
+                    .set(request.at + 5 * SECOND, (account, request.seq));
             }
         }
         let subscribe = request.subscribe()?;
@@ -43,7 +47,7 @@ impl LeavesInPeace {
         {
             return None;
         }
-        let refused = self.refused.get(&line)?;
+        let refused = self.refused.get(&account)?;
         let recent: Vec<u64> = refused
             .iter()
             .filter(|(at, _)| request.at < at + LASTING)
@@ -52,7 +56,7 @@ impl LeavesInPeace {
         if recent.len() >= 2 {
             let text = format!(
                 "the server has refused {} the package {} times within 30 minutes, but it asked again at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 recent.len(),
                 clock(request.at)
             );
@@ -71,12 +75,12 @@ impl LeavesInPeace {
             403 | 489 if !subscribe.in_dialog => {
                 tell.exercise();
                 let first = first_of(request, scene);
-                let refused = self.refused.entry(request.line?).or_default();
+                let refused = self.refused.entry(request.account?).or_default();
                 refused.retain(|(at, _)| first.at < at + LASTING);
                 refused.push((first.at, answer.seq));
             }
             200..=299 => {
-                self.refused.remove(&request.line?);
+                self.refused.remove(&request.account?);
             }
             _ => {}
         }
@@ -103,11 +107,11 @@ impl Rule for LeavesInPeace {
             binding,
             late: None,
         }) = self.renewals.on(moment, scene)
-            && is_refused(scene, binding.line)
+            && is_refused(scene, binding.account)
         {
             let text = format!(
                 "the refused subscription must not touch the registration of {}, but no REGISTER has renewed it since {}",
-                user_of(scene, binding.line),
+                user_of(scene, binding.account),
                 clock(binding.granted)
             );
             tell.find(self, scene.now, text, &[binding.seq]);
@@ -118,15 +122,15 @@ impl Rule for LeavesInPeace {
                 self.refused.clear();
                 self.left.clear();
             }
-            Moment::Provisioned(line) => {
-                self.refused.remove(&line);
-                self.left.retain(|(left, _)| *left != line);
+            Moment::Provisioned(account) => {
+                self.refused.remove(&account);
+                self.left.retain(|(left, _)| *left != account);
             }
             Moment::Clock => {
-                while let Some((_, (line, seq))) = self.left.pass(scene.now) {
+                while let Some((_, (account, seq))) = self.left.pass(scene.now) {
                     let text = format!(
                         "the refused subscription must not touch the registration, but {} gave it up",
-                        user_of(scene, line)
+                        user_of(scene, account)
                     );
                     tell.find(self, scene.now, text, &[seq]);
                 }

@@ -30,9 +30,9 @@ pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
 
 /// Bindings and when they have to be renewed.
 /// Whether the account's subscription was refused for good, which is the business of FAIL-03.
-pub(crate) fn is_refused(scene: &Scene, line: usize) -> bool {
+pub(crate) fn is_refused(scene: &Scene, account: usize) -> bool {
     scene
-        .current(line)
+        .current(account)
         .is_some_and(|(_, subscription)| matches!(subscription.refused(), Some(403 | 489)))
 }
 
@@ -59,11 +59,14 @@ impl OneCallIdPerBoot {
         let Some(request) = scene.request(place) else {
             return;
         };
-        let Some(line) = request.line.filter(|_| request.method == Method::Register) else {
+        let Some(account) = request
+            .account
+            .filter(|_| request.method == Method::Register)
+        else {
             return;
         };
         tell.exercise();
-        if let Some(text) = foreign_address(request, scene, line) {
+        if let Some(text) = foreign_address(request, scene, account) {
             tell.find(self, request.at, text, &[request.seq]);
         }
         let this = Last {
@@ -74,7 +77,7 @@ impl OneCallIdPerBoot {
             destination: request.destination,
             gives_up: request.gives_up(),
         };
-        let Some(last) = self.last.insert(line, this) else {
+        let Some(last) = self.last.insert(account, this) else {
             return;
         };
         let records = [last.seq, request.seq];
@@ -83,7 +86,7 @@ impl OneCallIdPerBoot {
             if !last.gives_up && !request.gives_up() {
                 let text = format!(
                     "the REGISTERs of {} must keep one Call-ID until the base restarts: {before} at {}, {now} at {}",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(last.at),
                     clock(request.at)
                 );
@@ -95,7 +98,7 @@ impl OneCallIdPerBoot {
         if request.cseq != last.cseq.wrapping_add(1) && !elsewhere {
             let text = format!(
                 "the CSeq of the REGISTERs of {} must rise by one: {} at {}, then {} at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 last.cseq,
                 clock(last.at),
                 request.cseq,
@@ -113,14 +116,14 @@ impl Rule for OneCallIdPerBoot {
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         if let Some(Lapse { binding, late }) = self.renewals.on(moment, scene)
-            && (late.is_some() || !is_refused(scene, binding.line))
+            && (late.is_some() || !is_refused(scene, binding.account))
         {
             let text = format!(
                 "the registration of {} was granted at {} for {} and must be renewed by {}, but the next REGISTER {}",
-                user_of(scene, binding.line),
+                user_of(scene, binding.account),
                 clock(binding.granted),
-                span(binding.life),
-                clock(binding.granted.saturating_add(binding.life)),
+                span(binding.lifetime),
+                clock(binding.granted.saturating_add(binding.lifetime)),
                 late.map_or_else(
                     || "never came".to_owned(),
                     |at| format!("left at {}", clock(at))
@@ -131,8 +134,8 @@ impl Rule for OneCallIdPerBoot {
 
         match moment {
             Moment::Boot => self.last.clear(),
-            Moment::Provisioned(line) => {
-                self.last.remove(&line);
+            Moment::Provisioned(account) => {
+                self.last.remove(&account);
             }
             Moment::Request(place) => self.on_register(place, scene, tell),
             _ => {}
@@ -141,8 +144,8 @@ impl Rule for OneCallIdPerBoot {
 }
 
 /// What is wrong with the addresses of a request that speaks for an account.
-fn foreign_address(request: &Request, scene: &Scene, line: usize) -> Option<String> {
-    let line = scene.line(line)?;
+fn foreign_address(request: &Request, scene: &Scene, account: usize) -> Option<String> {
+    let account = scene.account(account)?;
     let message = &request.message;
     let (from, to) = (message.from_uri()?, message.to_uri().unwrap_or_default());
     let method = &request.method;
@@ -151,22 +154,22 @@ fn foreign_address(request: &Request, scene: &Scene, line: usize) -> Option<Stri
             "a {method} must carry the account's address-of-record in From and To alike, but From is {from} and To is {to}"
         ));
     }
-    if user(from) != Some(line.user.as_str()) {
+    if user(from) != Some(account.user.as_str()) {
         return Some(format!(
             "a {method} of account {} must speak for itself, but speaks for {from}",
-            line.user
+            account.user
         ));
     }
-    if scene.available.contains(&Need::Provisioning) && !line.provisioned && !line.deleted {
+    if scene.available.contains(&Need::Provisioning) && !account.provisioned && !account.deleted {
         return Some(format!(
             "a {method} speaks for {from}, but provisioning has no account {}",
-            line.user
+            account.user
         ));
     }
-    if !line.domain.is_empty() && !host(from).eq_ignore_ascii_case(host(&line.domain)) {
+    if !account.domain.is_empty() && !host(from).eq_ignore_ascii_case(host(&account.domain)) {
         return Some(format!(
             "a {method} speaks for {from}, but the account's domain is {}",
-            line.domain
+            account.domain
         ));
     }
     None
@@ -185,31 +188,33 @@ impl SubscribeFollowsRegistration {
         let Some(subscribe) = request.subscribe() else {
             return;
         };
-        let Some(line) = request.line else { return };
+        let Some(account) = request.account else {
+            return;
+        };
         if subscribe.in_dialog || request.repeats.is_some() {
             return;
         }
         let mut awaited = false;
         self.due.retain(|(due, _)| {
-            awaited |= *due == line;
-            *due != line
+            awaited |= *due == account;
+            *due != account
         });
         if awaited {
             tell.exercise();
         }
-        let Some(known) = scene.line(line) else {
+        let Some(known) = scene.account(account) else {
             return;
         };
         if subscribe.purpose == Purpose::Unsubscribe || !scene.is_complete() {
             return;
         }
         let text = if known.first_registered.is_none() {
-            if !self.early.insert(line) {
+            if !self.early.insert(account) {
                 return;
             }
             format!(
                 "{} must register before it subscribes, but the SUBSCRIBE left at {} without any 2xx to a REGISTER",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at)
             )
         } else {
@@ -222,7 +227,7 @@ impl SubscribeFollowsRegistration {
             }
             format!(
                 "{} must not subscribe without a live registration, but the SUBSCRIBE left at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at)
             )
         };
@@ -246,24 +251,24 @@ impl Rule for SubscribeFollowsRegistration {
                 self.early.clear();
             }
             Moment::Clock => {
-                while let Some((_, (line, seq))) = self.due.pass(scene.now) {
+                while let Some((_, (account, seq))) = self.due.pass(scene.now) {
                     let text = format!(
                         "{} must subscribe within {} of its registration, but sent no SUBSCRIBE",
-                        user_of(scene, line),
+                        user_of(scene, account),
                         span(PROMPT)
                     );
                     tell.find(self, scene.now, text, &[seq]);
                 }
             }
             Moment::Provisioned(place) => {
-                self.due.retain(|(line, _)| *line != place);
-                let Some(line) = scene.line(place) else {
+                self.due.retain(|(account, _)| *account != place);
+                let Some(account) = scene.account(place) else {
                     return;
                 };
-                let live = line
+                let live = account
                     .registration
                     .is_some_and(|binding| binding.is_live(scene.now));
-                if line.sync == Some(true) && live && !line.has_subscribed {
+                if account.sync == Some(true) && live && !account.has_subscribed {
                     self.due.set(scene.now + PROMPT, (place, scene.seq));
                 }
             }
@@ -271,18 +276,21 @@ impl Rule for SubscribeFollowsRegistration {
                 let Some(request) = scene.request(place) else {
                     return;
                 };
-                let Some(line) = request.line.filter(|_| request.method == Method::Register) else {
+                let Some(account) = request
+                    .account
+                    .filter(|_| request.method == Method::Register)
+                else {
                     return;
                 };
                 if request.granted() && request.gives_up() {
-                    self.due.retain(|(due, _)| *due != line);
+                    self.due.retain(|(due, _)| *due != account);
                 } else if request.granted()
-                    && let Some(known) = scene.line(line)
+                    && let Some(known) = scene.account(account)
                     && known.first_registered == Some(scene.now)
                     && known.sync == Some(true)
                     && !known.has_subscribed
                 {
-                    self.due.set(scene.now + PROMPT, (line, scene.seq));
+                    self.due.set(scene.now + PROMPT, (account, scene.seq));
                 }
             }
             Moment::Request(place) => {
@@ -311,15 +319,19 @@ impl Rule for OwnAddressOnly {
         let Some(request) = scene.request(place) else {
             return;
         };
-        let (Some(subscribe), Some(line)) = (request.subscribe(), request.line) else {
+        let (Some(subscribe), Some(account)) = (request.subscribe(), request.account) else {
             return;
         };
         tell.exercise();
-        let mut wrong = foreign_address(request, scene, line);
+        let mut wrong = foreign_address(request, scene, account);
         let uri = request.message.request_uri().unwrap_or_default();
-        let own = scene.line(line).map_or("", |line| line.user.as_str());
+        let own = scene
+            .account(account)
+            .map_or("", |account| account.user.as_str());
         if wrong.is_none() && !subscribe.in_dialog && request.message.to_tag().is_none() {
-            let domain = scene.line(line).map_or("", |line| host(&line.domain));
+            let domain = scene
+                .account(account)
+                .map_or("", |account| host(&account.domain));
             let elsewhere = !domain.is_empty() && !host(uri).eq_ignore_ascii_case(domain);
             if user(uri) != Some(own) || elsewhere {
                 wrong = Some(format!(
@@ -328,10 +340,12 @@ impl Rule for OwnAddressOnly {
             }
         }
         if wrong.is_none() {
-            wrong = foreign_credentials(request, scene, line);
+            wrong = foreign_credentials(request, scene, account);
         }
-        let current = scene.line(line).filter(|line| line.handsets.len() < 2);
-        let current = current.and_then(|line| line.current);
+        let current = scene
+            .account(account)
+            .filter(|account| account.handsets.len() < 2);
+        let current = current.and_then(|account| account.current);
         if wrong.is_none()
             && subscribe.in_dialog
             && subscribe.purpose != Purpose::Unsubscribe
@@ -351,17 +365,19 @@ impl Rule for OwnAddressOnly {
     }
 }
 
-fn foreign_credentials(request: &Request, scene: &Scene, line: usize) -> Option<String> {
-    let line = scene.line(line).filter(|line| !line.auth_name.is_empty())?;
+fn foreign_credentials(request: &Request, scene: &Scene, account: usize) -> Option<String> {
+    let account = scene
+        .account(account)
+        .filter(|account| !account.auth_name.is_empty())?;
     let mut credentials = request
         .message
         .headers("Authorization")
         .chain(request.message.headers("Proxy-Authorization"));
     let name = credentials.find_map(|value| digest(value, "username"))?;
-    (name != line.auth_name).then(|| {
+    (name != account.auth_name).then(|| {
         format!(
             "the SUBSCRIBE of account {} carries the credentials of {name}, its own are those of {}",
-            line.user, line.auth_name
+            account.user, account.auth_name
         )
     })
 }

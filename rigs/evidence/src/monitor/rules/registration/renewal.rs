@@ -27,9 +27,9 @@ const LATE: u64 = 64 * SECOND;
 /// A binding that a 2xx granted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Binding {
-    pub(crate) line: usize,
+    pub(crate) account: usize,
     pub(crate) granted: u64,
-    pub(crate) life: u64,
+    pub(crate) lifetime: u64,
     pub(crate) seq: u64,
 }
 
@@ -48,20 +48,20 @@ impl Renewals {
                 self.due.clear();
                 self.over.clear();
             }
-            Moment::Provisioned(line) => self.forget(line),
+            Moment::Provisioned(account) => self.forget(account),
             Moment::Request(place) => {
                 let request = scene.request(place)?;
-                let line = request
-                    .line
+                let account = request
+                    .account
                     .filter(|_| request.method == Method::Register)?;
                 let mut late = None;
                 self.over.retain(|binding| {
-                    if binding.line == line {
+                    if binding.account == account {
                         late = Some(*binding);
                     }
-                    binding.line != line
+                    binding.account != account
                 });
-                self.forget(line);
+                self.forget(account);
                 return Some(Lapse {
                     binding: late?,
                     late: Some(request.at),
@@ -70,17 +70,17 @@ impl Renewals {
             Moment::Answer(place) => {
                 let request = scene.request(place)?;
                 let answer = request.answer.as_ref()?;
-                let life = request.granted_seconds().filter(|seconds| *seconds > 0);
+                let lifetime = request.granted_seconds().filter(|seconds| *seconds > 0);
                 if request.method == Method::Register && request.granted() && !request.gives_up() {
-                    let life = life?.saturating_mul(SECOND);
+                    let lifetime = lifetime?.saturating_mul(SECOND);
                     let binding = Binding {
-                        line: request.line?,
+                        account: request.account?,
                         granted: answer.at,
-                        life,
+                        lifetime,
                         seq: answer.seq,
                     };
-                    self.forget(binding.line);
-                    self.due.set(answer.at.saturating_add(life), binding);
+                    self.forget(binding.account);
+                    self.due.set(answer.at.saturating_add(lifetime), binding);
                 }
             }
             _ => {}
@@ -96,8 +96,8 @@ impl Renewals {
         })
     }
 
-    fn forget(&mut self, line: usize) {
-        self.due.retain(|binding| binding.line != line);
-        self.over.retain(|binding| binding.line != line);
+    fn forget(&mut self, account: usize) {
+        self.due.retain(|binding| binding.account != account);
+        self.over.retain(|binding| binding.account != account);
     }
 }

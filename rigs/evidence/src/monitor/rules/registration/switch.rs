@@ -15,16 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SwitchedOffIsSilent {
     ever_on: BTreeSet<usize>,
-    /// The latest local wish of an account: when, which record.
-    wished: BTreeMap<usize, (u64, u64, String)>,
+    /// The latest local change of an account: when, which record.
+    asked_for: BTreeMap<usize, (u64, u64, String)>,
     /// What must be shown locally: since when, on or off, which record.
     local: BTreeMap<(String, Service), (u64, bool, u64)>,
 }
 
 impl SwitchedOffIsSilent {
     fn on_request(&self, request: &Request, scene: &Scene, tell: &mut Tell) {
-        let Some(line) = request.line else { return };
-        let Some(known) = scene.line(line) else {
+        let Some(account) = request.account else {
+            return;
+        };
+        let Some(known) = scene.account(account) else {
             return;
         };
         if known.sync != Some(false) {
@@ -33,7 +35,7 @@ impl SwitchedOffIsSilent {
         if let Some(subscribe) = request.subscribe() {
             let since = scene.now.saturating_sub(known.switched);
             let ongoing = subscribe.in_dialog || request.repeats.is_some();
-            let grace = match (self.ever_on.contains(&line), ongoing) {
+            let grace = match (self.ever_on.contains(&account), ongoing) {
                 (false, _) => 0,
                 (true, false) => SECOND,
                 (true, true) => PROMPT,
@@ -41,14 +43,14 @@ impl SwitchedOffIsSilent {
             if subscribe.purpose != Purpose::Unsubscribe && (since > grace || grace == 0) {
                 let text = format!(
                     "feature key synchronisation is off for {}, but it sent a SUBSCRIBE at {}",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at)
                 );
                 tell.find(self, request.at, text, &[request.seq]);
             }
             return;
         }
-        let Some((at, seq, handset)) = self.wished.get(&line) else {
+        let Some((at, seq, handset)) = self.asked_for.get(&account) else {
             return;
         };
         let dialled = scene
@@ -63,7 +65,7 @@ impl SwitchedOffIsSilent {
         if telling && scene.now <= at + 5 * SECOND {
             let text = format!(
                 "feature key synchronisation is off for {}: a change in the menu at {} must stay local, but a {} left at {}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(*at),
                 request.method,
                 clock(request.at)
@@ -119,16 +121,16 @@ impl Rule for SwitchedOffIsSilent {
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => {
-                self.wished.clear();
+                self.asked_for.clear();
                 self.local.clear();
             }
             Moment::Provisioned(place) => {
-                self.wished.remove(&place);
+                self.asked_for.remove(&place);
                 self.local
-                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(place));
+                    .retain(|(handset, _), _| scene.account_of_handset(handset) != Some(place));
                 if scene
-                    .line(place)
-                    .is_some_and(|line| line.sync == Some(true))
+                    .account(place)
+                    .is_some_and(|account| account.sync == Some(true))
                 {
                     self.ever_on.insert(place);
                 }
@@ -137,26 +139,28 @@ impl Rule for SwitchedOffIsSilent {
                 let Some(request) = scene.request(place) else {
                     return;
                 };
-                let line = request.line.and_then(|line| scene.line(line));
-                let fresh = line.is_some_and(|line| {
-                    line.sync == Some(false) && line.first_registered == Some(scene.now)
+                let account = request.account.and_then(|account| scene.account(account));
+                let fresh = account.is_some_and(|account| {
+                    account.sync == Some(false) && account.first_registered == Some(scene.now)
                 });
                 if fresh && request.method == Method::Register && request.granted() {
                     tell.exercise();
                 }
             }
-            Moment::Wish(place) => {
-                let Some(wish) = scene.wishes.get(place) else {
+            Moment::Change(place) => {
+                let Some(change) = scene.changes.get(place) else {
                     return;
                 };
-                if wish.synced == Some(false) {
+                if change.synced == Some(false) {
                     tell.exercise();
-                    let service = wish.intent.service;
-                    self.wished
-                        .insert(wish.line, (wish.at, wish.seq, wish.handset.clone()));
+                    let service = change.intent.service;
+                    self.asked_for.insert(
+                        change.account,
+                        (change.at, change.seq, change.handset.clone()),
+                    );
                     self.local.insert(
-                        (wish.handset.clone(), service),
-                        (wish.at, wish.intent.active, wish.seq),
+                        (change.handset.clone(), service),
+                        (change.at, change.intent.active, change.seq),
                     );
                 }
             }

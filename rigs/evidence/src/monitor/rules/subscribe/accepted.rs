@@ -23,7 +23,7 @@ struct Accepted {
     at: u64,
     seq: u64,
     subscription: Place,
-    life: u64,
+    lifetime: u64,
     notified: bool,
 }
 
@@ -32,20 +32,20 @@ impl AcceptedIsGranted {
         let request = scene.request(place)?;
         let subscribe = request.subscribe()?;
         let answer = request.answer.as_ref()?;
-        let line = request.line?;
-        self.watched.remove(&line);
+        let account = request.account?;
+        self.watched.remove(&account);
         if answer.status == 202 && subscribe.purpose != Purpose::Unsubscribe {
             tell.exercise();
-            let life = request
+            let lifetime = request
                 .granted_seconds()
                 .map(|seconds| seconds.saturating_mul(SECOND));
             self.watched.insert(
-                line,
+                account,
                 Accepted {
                     at: answer.at,
                     seq: answer.seq,
                     subscription: subscribe.subscription,
-                    life: life.unwrap_or(60 * SECOND),
+                    lifetime: lifetime.unwrap_or(60 * SECOND),
                     notified: scene
                         .subscription(subscribe.subscription)
                         .is_some_and(|subscription| subscription.awaits.is_none()),
@@ -59,18 +59,18 @@ impl AcceptedIsGranted {
         &mut self,
         request: &Request,
         subscribe: &Subscribe,
-        line: usize,
+        account: usize,
         scene: &Scene,
         tell: &mut Tell,
     ) {
-        let Some(accepted) = self.watched.get(&line).copied() else {
+        let Some(accepted) = self.watched.get(&account).copied() else {
             return;
         };
         let again = matches!(subscribe.purpose, Purpose::Initial | Purpose::Refresh);
         if !again || request.repeats.is_some() {
             return;
         }
-        let patience = accepted.life / 2;
+        let patience = accepted.lifetime / 2;
         let patience = if accepted.notified {
             patience
         } else {
@@ -85,13 +85,13 @@ impl AcceptedIsGranted {
                 .replaces
                 .is_none_or(|old| old.subscription != accepted.subscription)
         };
-        let refetched = scene.line(line).and_then(|line| line.refetched);
+        let refetched = scene.account(account).and_then(|account| account.refetched);
         let refetched = refetched.is_some_and(|at| scene.now <= at + 10 * SECOND);
         if request.at + SLACK < accepted.at + patience && !troubled && !refetched {
             let text = format!(
                 "a 202 at {} is as good as a 200, but {} subscribed again at {}",
                 clock(accepted.at),
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at)
             );
             tell.find(self, request.at, text, &[accepted.seq, request.seq]);
@@ -103,7 +103,7 @@ impl AcceptedIsGranted {
         let notice = arrival.notice.as_ref()?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
         if arrival.accepted() {
-            let watched = self.watched.get_mut(&notice.line?)?;
+            let watched = self.watched.get_mut(&notice.account?)?;
             watched.notified |= Some(watched.subscription) == notice.subscription;
         } else if notice.due == Due::Accept(Reason::After202) {
             let text = format!(
@@ -125,8 +125,8 @@ impl Rule for AcceptedIsGranted {
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.watched.clear(),
-            Moment::Provisioned(line) => {
-                self.watched.remove(&line);
+            Moment::Provisioned(account) => {
+                self.watched.remove(&account);
             }
             Moment::Answer(place) => {
                 self.on_answer(place, scene, tell);
@@ -140,8 +140,8 @@ impl Rule for AcceptedIsGranted {
                 }
             }
             _ => {
-                if let Some((_, request, subscribe, line)) = subscribe(moment, scene) {
-                    self.on_subscribe(request, subscribe, line, scene, tell);
+                if let Some((_, request, subscribe, account)) = subscribe(moment, scene) {
+                    self.on_subscribe(request, subscribe, account, scene, tell);
                 }
             }
         }

@@ -27,33 +27,34 @@ pub(crate) struct TakesLeave {
 }
 
 impl TakesLeave {
-    fn must_leave(&mut self, line: usize, why: &'static str, scene: &Scene) {
+    fn must_leave(&mut self, account: usize, why: &'static str, scene: &Scene) {
         let live = scene
-            .current(line)
+            .current(account)
             .is_some_and(|(_, subscription)| subscription.is_live(scene.now));
         let mut already = false;
         self.leaving.retain(|(leaving, ..)| {
-            already |= *leaving == line;
+            already |= *leaving == account;
             true
         });
         if live && !already {
-            self.leaving.set(scene.now + PROMPT, (line, why, scene.seq));
+            self.leaving
+                .set(scene.now + PROMPT, (account, why, scene.seq));
         }
     }
 
     fn on_clock(&mut self, scene: &Scene, tell: &mut Tell) {
-        while let Some((_, (line, why, seq))) = self.leaving.pass(scene.now) {
+        while let Some((_, (account, why, seq))) = self.leaving.pass(scene.now) {
             let text = format!(
                 "{why}, so {} must end its subscription with Expires 0 within {}, but it did not",
-                user_of(scene, line),
+                user_of(scene, account),
                 span(PROMPT)
             );
             tell.find(self, scene.now, text, &[seq]);
         }
-        while let Some((_, (line, seq))) = self.returning.pass(scene.now) {
+        while let Some((_, (account, seq))) = self.returning.pass(scene.now) {
             let text = format!(
                 "synchronisation was switched on again, so {} must subscribe within {}, but it did not",
-                user_of(scene, line),
+                user_of(scene, account),
                 span(PROMPT)
             );
             tell.find(self, scene.now, text, &[seq]);
@@ -73,13 +74,13 @@ impl TakesLeave {
     }
 
     fn on_provisioned(&mut self, place: usize, scene: &Scene) {
-        let Some(line) = scene.line(place) else {
+        let Some(account) = scene.account(place) else {
             return;
         };
         self.returning.retain(|(returning, _)| *returning != place);
-        match line.sync {
+        match account.sync {
             Some(false) => {
-                let why = if line.deleted {
+                let why = if account.deleted {
                     "the account was deleted"
                 } else {
                     "synchronisation was switched off"
@@ -91,10 +92,10 @@ impl TakesLeave {
                 let gone = scene
                     .current(place)
                     .is_some_and(|(_, known)| known.left().is_some());
-                let registered = line
+                let registered = account
                     .registration
                     .is_some_and(|binding| binding.is_live(scene.now));
-                if line.has_subscribed && gone && registered && line.switched == scene.now {
+                if account.has_subscribed && gone && registered && account.switched == scene.now {
                     self.returning.set(scene.now + PROMPT, (place, scene.seq));
                 }
             }
@@ -104,17 +105,17 @@ impl TakesLeave {
 
     fn on_request(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let request = scene.request(place)?;
-        let line = request.line?;
+        let account = request.account?;
         if request.method == Method::Register && request.gives_up() {
-            self.must_leave(line, "the handset was de-registered", scene);
+            self.must_leave(account, "the handset was de-registered", scene);
             return None;
         }
         let subscribe = request.subscribe()?;
         if subscribe.purpose != Purpose::Unsubscribe {
             let mut awaited = false;
             self.returning.retain(|(returning, _)| {
-                awaited |= *returning == line;
-                *returning != line
+                awaited |= *returning == account;
+                *returning != account
             });
             if awaited {
                 tell.exercise();
@@ -123,8 +124,8 @@ impl TakesLeave {
         }
         let mut awaited = false;
         self.leaving.retain(|(leaving, ..)| {
-            awaited |= *leaving == line;
-            *leaving != line
+            awaited |= *leaving == account;
+            *leaving != account
         });
         if !awaited && !subscribe.in_dialog {
             return None;
@@ -140,7 +141,7 @@ impl TakesLeave {
         };
         let text = format!(
             "the SUBSCRIBE with Expires 0 of {} at {} must end the subscription, but {wrong}",
-            user_of(scene, line),
+            user_of(scene, account),
             clock(request.at)
         );
         tell.find(self, request.at, text, &[request.seq]);

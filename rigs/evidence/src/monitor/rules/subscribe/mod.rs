@@ -33,7 +33,7 @@ pub(crate) fn subscribe(
         return None;
     };
     let request = scene.request(place)?;
-    Some((place, request, request.subscribe()?, request.line?))
+    Some((place, request, request.subscribe()?, request.account?))
 }
 
 /// SUB-01
@@ -101,12 +101,12 @@ impl Rule for WellFormedSubscribe {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((_, request, subscribe, line)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, account)) = subscribe(moment, scene) else {
             return;
         };
         tell.exercise();
         if let Some(wrong) = Self::lint(request, subscribe, scene) {
-            let who = user_of(scene, line);
+            let who = user_of(scene, account);
             let text = format!(
                 "the SUBSCRIBE of {who} at {} is malformed: {wrong}",
                 clock(request.at)
@@ -130,11 +130,11 @@ impl Rule for ConfiguredExpires {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((_, request, subscribe, line)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, account)) = subscribe(moment, scene) else {
             return;
         };
         tell.exercise();
-        let who = user_of(scene, line);
+        let who = user_of(scene, account);
         let Some(expires) = request.message.expires() else {
             let text = format!(
                 "the SUBSCRIBE of {who} at {} has no Expires",
@@ -151,7 +151,7 @@ impl Rule for ConfiguredExpires {
         };
         let forced = scene
             .requests
-            .of(Some(line))
+            .of(Some(account))
             .map(|(_, before)| before)
             .filter(|before| before.status() == Some(423))
             .filter_map(|before| {
@@ -185,7 +185,7 @@ impl Rule for NoBodyUnasked {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        let Some((_, request, subscribe, line)) = subscribe(moment, scene) else {
+        let Some((_, request, subscribe, account)) = subscribe(moment, scene) else {
             return;
         };
         let wrong = match subscribe.purpose {
@@ -203,7 +203,7 @@ impl Rule for NoBodyUnasked {
         if let Some(wrong) = wrong {
             let text = format!(
                 "a SUBSCRIBE without a change must have no body: that of {} at {} has {wrong}",
-                user_of(scene, line),
+                user_of(scene, account),
                 clock(request.at)
             );
             tell.find(self, request.at, text, &[request.seq]);

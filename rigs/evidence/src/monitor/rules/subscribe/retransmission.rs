@@ -55,7 +55,7 @@ impl RepeatedByTheBook {
             .as_ref()
             .filter(|answer| copy.at > answer.at + SLACK);
         let wrong = if request.reliable {
-            Some("a reliable transport repeats by itself".to_owned())
+            Some("a reliable transport retransmits by itself".to_owned())
         } else if !copy.identical {
             Some("it differs from the first".to_owned())
         } else if let Some(answer) = after {
@@ -78,7 +78,7 @@ impl RepeatedByTheBook {
         if let Some(wrong) = wrong {
             let text = format!(
                 "copy {count} of the SUBSCRIBE of {} left at {}, but {wrong}",
-                user_of(scene, request.line?),
+                user_of(scene, request.account?),
                 clock(copy.at)
             );
             tell.find(self, copy.at, text, &[request.seq, copy.seq]);
@@ -106,8 +106,8 @@ impl RepeatedByTheBook {
                 continue;
             }
             let who = request
-                .line
-                .map(|line| user_of(scene, line))
+                .account
+                .map(|account| user_of(scene, account))
                 .unwrap_or_default();
             let text = format!(
                 "the SUBSCRIBE of {who} sent at {} had no answer, but its copy {count} was not sent by {}",
@@ -128,11 +128,11 @@ impl Rule for RepeatedByTheBook {
         match moment {
             Moment::Boot => self.due.clear(),
             Moment::Clock => self.on_clock(scene, tell),
-            Moment::Provisioned(line) => {
+            Moment::Provisioned(account) => {
                 self.due.retain(|(place, _)| {
                     scene
                         .request(*place)
-                        .is_some_and(|request| request.line != Some(line))
+                        .is_some_and(|request| request.account != Some(account))
                 });
             }
             Moment::RequestCopy(place) => {
