@@ -4,11 +4,13 @@
 //! are made up, the addresses and lab times are real. What is read becomes a log that holds nothing but SIP, so that
 //! rules which need more say so.
 
+mod packets;
 mod read;
 mod stream;
+mod streams;
 mod write;
 
-pub use read::{Base, read};
+pub use read::{Base, Forgotten, Records, read};
 pub use write::to_pcapng;
 
 /// Why a capture could not be written or read.
@@ -20,6 +22,9 @@ pub enum CaptureError {
     /// The file is damaged.
     #[error("the capture file is damaged")]
     Damaged(#[source] pcap_file::PcapError),
+    /// It cannot be read at all.
+    #[error("the capture cannot be read")]
+    Read(#[source] std::io::Error),
     /// Its packets are of a kind that holds no IP we can find.
     #[error("packets of link type {0} cannot be read")]
     LinkType(u32),

@@ -1,27 +1,17 @@
 //! Capture files from anywhere as evidence: pcap and pcapng, the usual link types, IP fragments, TCP streams.
+//!
+//! [`Records`] reads a file of any size, or a pipe that never ends, in bounded memory; [`read`] takes one whole.
 
 use super::CaptureError;
-use super::stream::Stream;
+use super::packets::{Packet, Packets};
+use super::streams::Unfinished;
 use crate::log::{Log, Stamp};
-use crate::record::{Direction, Fate, Observation, Parsed, Sip, Unit};
-use etherparse::defrag::IpDefragPool;
+use crate::record::{Direction, Fate, Observation, Parsed, Record, SCHEMA, Sip, Unit};
 use etherparse::{IpNumber, NetSlice, SlicedPacket, TransportSlice, UdpSlice};
-use pcap_file::pcap::PcapReader;
-use pcap_file::pcapng::blocks::interface_description::InterfaceDescriptionOption;
-use pcap_file::pcapng::{Block, PcapNgReader};
-use pcap_file::{DataLink, PcapError};
-use std::collections::BTreeMap;
+use pcap_file::DataLink;
+use std::collections::VecDeque;
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
-
-/// The first bytes of a pcapng file.
-const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-/// The magic numbers of pcap files: both byte orders, microseconds and nanoseconds.
-const PCAP: [[u8; 4]; 4] = [
-    [0xa1, 0xb2, 0xc3, 0xd4],
-    [0xd4, 0xc3, 0xb2, 0xa1],
-    [0xa1, 0xb2, 0x3c, 0x4d],
-    [0x4d, 0x3c, 0xb2, 0xa1],
-];
 
 /// Which packets are the base's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,86 +28,27 @@ impl Base {
     }
 }
 
+/// What was given up before it was complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// TCP streams in the middle of a message.
+    pub streams: u64,
+    /// Datagrams that lacked a fragment.
+    pub fragments: u64,
+}
+
 /// Reads the SIP of a capture, seen from the base. Lab time begins with the first packet; a file that was cut short
 /// is read as far as it goes.
 ///
 /// # Errors
 /// When it is no capture file, is damaged, or holds packets of a link type that is not known.
 pub fn read(bytes: &[u8], base: Base) -> Result<Log, CaptureError> {
-    let mut reading = Reading {
-        base,
-        log: Log::new(),
-        begun: None,
-        fragments: IpDefragPool::new(),
-        streams: BTreeMap::new(),
-    };
-    match bytes.first_chunk::<4>() {
-        Some(magic) if *magic == SECTION_HEADER => read_pcapng(bytes, &mut reading)?,
-        Some(magic) if PCAP.contains(magic) => read_pcap(bytes, &mut reading)?,
-        _ => return Err(CaptureError::NotACapture),
+    let mut log = Log::new();
+    for record in Records::new(bytes, base)? {
+        let record = record?;
+        log.append(Stamp::of(&record), record.observation);
     }
-    Ok(reading.log)
-}
-
-fn read_pcap(bytes: &[u8], reading: &mut Reading) -> Result<(), CaptureError> {
-    let mut reader = PcapReader::new(bytes).map_err(CaptureError::Damaged)?;
-    let link = reader.header().datalink;
-    while let Some(packet) = reader.next_packet() {
-        match packet {
-            Ok(packet) => {
-                let micros = u64::try_from(packet.timestamp.as_micros()).unwrap_or(u64::MAX);
-                reading.take(micros, link, &packet.data)?;
-            }
-            Err(error) => return end(error),
-        }
-    }
-    Ok(())
-}
-
-fn read_pcapng(bytes: &[u8], reading: &mut Reading) -> Result<(), CaptureError> {
-    let mut reader = PcapNgReader::new(bytes).map_err(CaptureError::Damaged)?;
-    loop {
-        let (interface, ticks, data) = match reader.next_block() {
-            None => return Ok(()),
-            Some(Err(error)) => return end(error),
-            Some(Ok(Block::EnhancedPacket(packet))) => (
-                packet.interface_id,
-                packet.timestamp.as_nanos(),
-                packet.data.into_owned(),
-            ),
-            Some(Ok(_)) => continue,
-        };
-        let Some(interface) = usize::try_from(interface)
-            .ok()
-            .and_then(|number| reader.interfaces().get(number))
-        else {
-            continue;
-        };
-        // The reader takes every time stamp for nanoseconds, whatever the interface says.
-        let resolution = interface.options.iter().find_map(|option| match option {
-            InterfaceDescriptionOption::IfTsResol(resolution) => Some(*resolution),
-            _ => None,
-        });
-        let micros = micros(ticks, resolution.unwrap_or(6));
-        let link = interface.linktype;
-        reading.take(micros, link, &data)?;
-    }
-}
-
-/// A number of ticks in microseconds.
-fn micros(ticks: u128, resolution: u8) -> u64 {
-    let exponent = u32::from(resolution & 0x7f);
-    let base: u128 = if resolution & 0x80 == 0 { 10 } else { 2 };
-    let per_second = base.checked_pow(exponent).unwrap_or(u128::MAX).max(1);
-    u64::try_from(ticks.saturating_mul(1_000_000) / per_second).unwrap_or(u64::MAX)
-}
-
-/// A file that was cut short has ended; everything else is damage.
-fn end(error: PcapError) -> Result<(), CaptureError> {
-    match error {
-        PcapError::IncompleteBuffer | PcapError::IoError(_) => Ok(()),
-        error => Err(CaptureError::Damaged(error)),
-    }
+    Ok(log)
 }
 
 /// Whether these bytes begin like a SIP message.
@@ -129,20 +60,67 @@ pub(super) fn is_sip(bytes: &[u8]) -> bool {
     line.starts_with(b"SIP/2.0 ") || line.ends_with(b" SIP/2.0")
 }
 
-struct Reading {
+/// The SIP of a capture as records, in their order. After an error, or the end, nothing comes any more.
+pub struct Records<R: Read> {
+    packets: Packets<R>,
     base: Base,
-    log: Log,
+    unit: Unit,
+    seq: u64,
+    /// The wall time of the first packet.
     begun: Option<u64>,
-    fragments: IpDefragPool,
-    streams: BTreeMap<(SocketAddr, SocketAddr), Stream>,
+    /// The lab time of the last packet; never less than that of the one before.
+    now: u64,
+    unfinished: Unfinished,
+    /// What the last packet completed and was not handed out yet.
+    ready: VecDeque<Record>,
 }
 
-impl Reading {
-    fn take(&mut self, wall: u64, link: DataLink, data: &[u8]) -> Result<(), CaptureError> {
-        let begun = *self.begun.get_or_insert(wall);
-        let last = self.log.records().last().map_or(0, |record| record.at);
-        let at = wall.saturating_sub(begun).max(last);
-        let sliced = match link {
+impl<R: Read> std::fmt::Debug for Records<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Records")
+            .field("base", &self.base)
+            .field("seq", &self.seq)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R: Read> Records<R> {
+    /// Begins to read a capture.
+    ///
+    /// # Errors
+    /// When it is no capture file or cannot be read.
+    pub fn new(reader: R, base: Base) -> Result<Self, CaptureError> {
+        Ok(Self {
+            packets: Packets::new(reader)?,
+            base,
+            unit: Unit::default(),
+            seq: 0,
+            begun: None,
+            now: 0,
+            unfinished: Unfinished::new(),
+            ready: VecDeque::new(),
+        })
+    }
+
+    /// What was given up so far before it was complete.
+    #[must_use]
+    pub const fn forgotten(&self) -> Forgotten {
+        self.unfinished.forgotten()
+    }
+
+    /// How many TCP streams are being put together.
+    #[must_use]
+    pub fn streams(&self) -> usize {
+        self.unfinished.streams()
+    }
+
+    fn take(&mut self, packet: &Packet) -> Result<(), CaptureError> {
+        let begun = *self.begun.get_or_insert(packet.wall);
+        self.now = packet.wall.saturating_sub(begun).max(self.now);
+        self.unfinished.advance(self.now);
+        let data = packet.data.as_slice();
+        let sliced = match packet.link {
             DataLink::ETHERNET => SlicedPacket::from_ethernet(data),
             DataLink::RAW | DataLink::IPV4 | DataLink::IPV6 | DataLink::Unknown(12 | 14) => {
                 SlicedPacket::from_ip(data)
@@ -155,13 +133,13 @@ impl Reading {
             other => return Err(CaptureError::LinkType(other.into())),
         };
         // What is no IP packet is none of SIP's.
-        if let Ok(packet) = sliced {
-            self.take_packet(at, wall, &packet);
+        if let Ok(sliced) = sliced {
+            self.take_packet(packet.wall, &sliced);
         }
         Ok(())
     }
 
-    fn take_packet(&mut self, at: u64, wall: u64, packet: &SlicedPacket<'_>) {
+    fn take_packet(&mut self, wall: u64, packet: &SlicedPacket<'_>) {
         let (source, destination): (IpAddr, IpAddr) = match &packet.net {
             Some(NetSlice::Ipv4(ip)) => (
                 ip.header().source_addr().into(),
@@ -177,27 +155,26 @@ impl Reading {
             return;
         }
         match &packet.transport {
-            Some(TransportSlice::Udp(udp)) => {
-                self.take_datagram(at, wall, source, destination, udp)
-            }
+            Some(TransportSlice::Udp(udp)) => self.take_datagram(wall, source, destination, udp),
             Some(TransportSlice::Tcp(tcp)) => {
                 let from = SocketAddr::new(source, tcp.source_port());
                 let to = SocketAddr::new(destination, tcp.destination_port());
-                let stream = self.streams.entry((from, to)).or_default();
-                if tcp.syn() {
-                    stream.begin(tcp.sequence_number());
-                }
-                for message in stream.take(tcp.sequence_number(), tcp.payload()) {
-                    self.append(at, wall, "TCP", (from, to), message);
+                let (sequence, begins) = (tcp.sequence_number(), tcp.syn());
+                let ends = (from, to);
+                let unfinished = &mut self.unfinished;
+                let messages =
+                    unfinished.take_segment(self.now, ends, sequence, begins, tcp.payload());
+                for message in messages {
+                    self.append(wall, "TCP", ends, message);
                 }
             }
             _ => {
-                let whole = self.fragments.process_sliced_packet(packet, (), ());
-                if let Ok(Some(whole)) = whole
+                let whole = self.unfinished.take_fragment(self.now, packet);
+                if let Some(whole) = whole
                     && whole.ip_number == IpNumber::UDP
                     && let Ok(udp) = UdpSlice::from_slice(&whole.payload)
                 {
-                    self.take_datagram(at, wall, source, destination, &udp);
+                    self.take_datagram(wall, source, destination, &udp);
                 }
             }
         }
@@ -205,7 +182,6 @@ impl Reading {
 
     fn take_datagram(
         &mut self,
-        at: u64,
         wall: u64,
         source: IpAddr,
         destination: IpAddr,
@@ -214,19 +190,17 @@ impl Reading {
         let from = SocketAddr::new(source, udp.source_port());
         let to = SocketAddr::new(destination, udp.destination_port());
         if is_sip(udp.payload()) {
-            self.append(at, wall, "UDP", (from, to), udp.payload().to_vec());
+            self.append(wall, "UDP", (from, to), udp.payload().to_vec());
         }
     }
 
     fn append(
         &mut self,
-        at: u64,
         wall: u64,
         transport: &str,
-        between: (SocketAddr, SocketAddr),
+        (source, destination): (SocketAddr, SocketAddr),
         bytes: Vec<u8>,
     ) {
-        let (source, destination) = between;
         let (direction, fate) = if self.base.is(source) {
             (Direction::FromBase, Fate::Sent)
         } else if self.base.is(destination) {
@@ -234,16 +208,42 @@ impl Reading {
         } else {
             return;
         };
-        let sip = Sip {
-            direction,
-            fate,
-            transport: transport.to_owned(),
-            source,
-            destination,
-            bytes: bytes.into(),
-            parsed: Parsed::default(),
-        };
-        let stamp = Stamp::at(at).on_wall(Some(wall)).by(&Unit::default());
-        self.log.append(stamp, Observation::Sip(sip));
+        self.seq += 1;
+        self.ready.push_back(Record {
+            v: SCHEMA,
+            seq: self.seq,
+            at: self.now,
+            wall: Some(wall),
+            unit: Some(self.unit.clone()),
+            observation: Observation::Sip(Sip {
+                direction,
+                fate,
+                transport: transport.to_owned(),
+                source,
+                destination,
+                bytes: bytes.into(),
+                parsed: Parsed::default(),
+            }),
+        });
+    }
+}
+
+impl<R: Read> Iterator for Records<R> {
+    type Item = Result<Record, CaptureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(record) = self.ready.pop_front() {
+                return Some(Ok(record));
+            }
+            let packet = match self.packets.next()? {
+                Ok(packet) => packet,
+                Err(error) => return Some(Err(error)),
+            };
+            if let Err(error) = self.take(&packet) {
+                self.packets = Packets::Ended;
+                return Some(Err(error));
+            }
+        }
     }
 }

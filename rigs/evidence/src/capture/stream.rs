@@ -30,6 +30,11 @@ impl Stream {
         };
     }
 
+    /// Whether nothing of a message waits for the rest.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.buffer.is_empty()
+    }
+
     /// Takes a segment; the messages that it completes come back.
     pub(super) fn take(&mut self, sequence: u32, data: &[u8]) -> Vec<Vec<u8>> {
         if data.is_empty() {

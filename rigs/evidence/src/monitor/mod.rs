@@ -3,88 +3,31 @@
 //! It only reads. It sees the records of one log in their order and judges what the base's own interface sent and
 //! received. A rule that was not exercised did not pass; a rule that lacks a kind of observation does not judge.
 //!
-//! `scene` keeps what is known, `wire` and `display` change it with SIP and with screens; the rules stand in one file
-//! for each group of the catalogue. A defect breaks as few rules as possible: `display` decides for wrong screens,
-//! `notice` for answers to NOTIFYs, `change` for SUBSCRIBEs that nobody asked for, `refresh` for late refreshes.
+//! Two floors: `scene` is what is known, first as data, then as behaviour (how records change it); `rules` has one
+//! module for each group of the catalogue and reads the scene only. A defect breaks as few rules as possible:
+//! `scene::blame` decides for wrong screens, `scene::notice` for answers to NOTIFYs, `scene::unasked` for SUBSCRIBEs
+//! that nobody asked for, `rules::refresh` for late refreshes.
 
-mod body;
-mod change;
-mod dialog;
-mod display;
-mod failure;
-mod incoming;
-mod menu;
-mod notice;
-mod notify;
-mod patterns;
-mod refresh;
-mod registration;
+mod observed;
 mod report;
-mod rule;
+mod rules;
 mod scene;
-mod subscribe;
-mod traffic;
-mod wire;
-mod wish;
 
 pub use report::{Finding, Judgement, Need, RuleReport};
 
-use crate::catalogue::RequirementId;
-use crate::record::{ClaimStatus, Record};
-use rule::{Moment, Rule, Tell};
-use scene::Scene;
-use std::fmt;
+use crate::record::{Observation, Record, Unit};
+use observed::Observed;
+use std::collections::BTreeMap;
 
 /// The event package of feature key synchronisation.
-const PACKAGE: &str = "as-feature-event";
+const PACKAGE: &str = sip::service::AS_FEATURE_EVENT;
 
-/// All rules, over one log.
+/// All rules, over one log. A clone judges on by itself from where its original stands.
+#[derive(Clone, Debug, Default)]
 pub struct Monitor {
-    scene: Scene,
-    watches: Vec<Watch>,
-    moments: Vec<Moment>,
-}
-
-/// A rule with what it has told.
-struct Watch {
-    rule: Box<dyn Rule>,
-    tell: Tell,
-    /// How many of its findings were handed out.
-    told: usize,
-}
-
-impl Default for Monitor {
-    fn default() -> Self {
-        let groups = [
-            registration::rules(),
-            subscribe::rules(),
-            notify::rules(),
-            body::rules(),
-            menu::rules(),
-            change::rules(),
-            refresh::rules(),
-            failure::rules(),
-        ];
-        let watch = |rule| Watch {
-            rule,
-            tell: Tell::default(),
-            told: 0,
-        };
-        Self {
-            scene: Scene::default(),
-            watches: groups.into_iter().flatten().map(watch).collect(),
-            moments: Vec::new(),
-        }
-    }
-}
-
-impl fmt::Debug for Monitor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Monitor")
-            .field("rules", &self.watches.len())
-            .field("seq", &self.scene.seq)
-            .finish_non_exhaustive()
-    }
+    /// A unit that has seen nothing but what belongs to the whole case; each unit begins like it.
+    case: Observed,
+    units: BTreeMap<Unit, Observed>,
 }
 
 impl Monitor {
@@ -96,29 +39,66 @@ impl Monitor {
 
     /// Takes the next record and tells what has been proven wrong by it.
     pub fn observe(&mut self, record: &Record) -> Vec<Finding> {
-        if record.at > self.scene.now {
-            self.scene.now = record.at;
-            self.tell(Moment::Clock);
+        let mut fresh = Vec::new();
+        for unit in self.units.values_mut() {
+            unit.advance(record.at);
         }
-        let mut moments = std::mem::take(&mut self.moments);
-        self.scene.take(record, &mut moments);
-        for moment in moments.drain(..) {
-            self.tell(moment);
+        if let Some(name) = self.unit_of(record) {
+            let case = &self.case;
+            let unit = self.units.entry(name).or_insert_with(|| case.clone());
+            unit.take(record);
+        } else {
+            self.case.take(record);
+            for unit in self.units.values_mut() {
+                unit.take(record);
+            }
         }
-        self.moments = moments;
-        self.fresh()
+        for unit in self.units.values_mut() {
+            unit.drain_findings(&mut fresh);
+        }
+        fresh
+    }
+
+    /// The unit that a record is about; nothing when it belongs to the whole case. What a base does belongs to the only
+    /// unit when it names none, as in a capture of one base.
+    fn unit_of(&self, record: &Record) -> Option<Unit> {
+        let whole = match &record.observation {
+            Observation::Claim { .. }
+            | Observation::Fault { .. }
+            | Observation::Finding { .. }
+            | Observation::Note { .. }
+            | Observation::ScenarioEnd
+            | Observation::Step { .. } => true,
+            Observation::Console { .. }
+            | Observation::Key { .. }
+            | Observation::Power { .. }
+            | Observation::Provisioning { .. }
+            | Observation::Screen(_)
+            | Observation::Sip(_)
+            | Observation::Web { .. } => false,
+        };
+        if whole {
+            return None;
+        }
+        let only = || self.units.keys().next().filter(|_| self.units.len() == 1);
+        let named = record.unit.clone();
+        Some(named.or_else(|| only().cloned()).unwrap_or_default())
     }
 
     /// Ends the log at lab time `at`: deadlines before it are judged, later ones are not.
     pub fn finish(&mut self, at: u64) -> Vec<RuleReport> {
-        self.scene.now = self.scene.now.max(at);
-        self.tell(Moment::Clock);
-        self.tell(Moment::End);
-        self.fresh();
-        self.watches
-            .iter()
-            .map(|watch| self.report(watch))
-            .collect()
+        if self.units.is_empty() {
+            self.units.insert(Unit::default(), self.case.clone());
+        }
+        for unit in self.units.values_mut() {
+            unit.end(at);
+        }
+        let mut units = self.units.values();
+        let first = units.next().map(Observed::reports).unwrap_or_default();
+        units.fold(first, |reports, unit| {
+            let both = reports.into_iter().zip(unit.reports());
+            both.map(|(report, other)| report.and(other)).collect()
+        })
     }
 
     /// The whole of a log at once.
@@ -134,67 +114,13 @@ impl Monitor {
     /// The requirements that have a rule, in the order of the reports.
     #[must_use]
     pub fn requirements() -> Vec<&'static str> {
-        let monitor = Self::new();
-        monitor
-            .watches
-            .iter()
-            .map(|watch| watch.rule.requirement())
-            .collect()
+        Observed::default().requirements().collect()
     }
 
-    fn tell(&mut self, moment: Moment) {
-        for watch in &mut self.watches {
-            watch.rule.on(moment, &self.scene, &mut watch.tell);
-        }
-    }
-
-    /// The findings that were not handed out yet.
-    fn fresh(&mut self) -> Vec<Finding> {
-        let mut fresh = Vec::new();
-        for watch in &mut self.watches {
-            if let Some(new) = watch.tell.findings.get(watch.told..)
-                && !new.is_empty()
-            {
-                fresh.extend_from_slice(new);
-                watch.told = watch.tell.findings.len();
-            }
-        }
-        fresh
-    }
-
-    fn report(&self, watch: &Watch) -> RuleReport {
-        let needs = watch.rule.needs().iter().copied();
-        let missing: Vec<Need> = needs
-            .filter(|need| !self.scene.available.contains(need))
-            .collect();
-        let judgement = if !watch.tell.findings.is_empty() {
-            Judgement::Fail
-        } else if !missing.is_empty() {
-            Judgement::NotJudged { needs: missing }
-        } else if watch.tell.exercised == 0 {
-            Judgement::NotExercised
-        } else {
-            Judgement::Pass
-        };
-        let reads = |key: &str| {
-            watch
-                .rule
-                .claims()
-                .iter()
-                .any(|prefix| key.starts_with(prefix))
-        };
-        let assumed = self
-            .scene
-            .claims
-            .iter()
-            .filter(|(key, (_, status))| *status == ClaimStatus::Assumed && reads(key));
-        RuleReport {
-            requirement: RequirementId::from_static(watch.rule.requirement()),
-            exercised: watch.tell.exercised,
-            findings: watch.tell.findings.clone(),
-            judgement,
-            assumed_claims: assumed.map(|(key, _)| key.clone()).collect(),
-        }
+    /// How many entries it remembers, of every kind that grows with the log: it stays bounded however long that is.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.units.values().map(Observed::remembered).sum()
     }
 }
 

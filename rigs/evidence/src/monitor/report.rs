@@ -97,3 +97,34 @@ pub struct RuleReport {
     /// Claims marked `assumed` that it read.
     pub assumed_claims: Vec<String>,
 }
+
+impl Judgement {
+    /// What two units come to together: the worst that is known of one of them, and nothing when it is known of none.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Fail, _) | (_, Self::Fail) => Self::Fail,
+            (Self::Pass, _) | (_, Self::Pass) => Self::Pass,
+            (Self::NotExercised, _) | (_, Self::NotExercised) => Self::NotExercised,
+            (Self::NotJudged { mut needs }, Self::NotJudged { needs: more }) => {
+                needs.extend(more);
+                needs.sort_unstable();
+                needs.dedup();
+                Self::NotJudged { needs }
+            }
+        }
+    }
+}
+
+impl RuleReport {
+    /// What a rule says about two units together.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.exercised += other.exercised;
+        self.findings.extend(other.findings);
+        self.findings.sort_by_key(|finding| finding.at);
+        self.judgement = self.judgement.and(other.judgement);
+        self.assumed_claims.extend(other.assumed_claims);
+        self.assumed_claims.sort_unstable();
+        self.assumed_claims.dedup();
+        self
+    }
+}

@@ -2,8 +2,9 @@
 
 use crate::stage::{Stage, dnd};
 use etherparse::PacketBuilder;
-use evidence::capture::{Base, CaptureError, read, to_pcapng};
+use evidence::capture::{Base, CaptureError, Forgotten, Records, read, to_pcapng};
 use evidence::record::{Observation, Sip};
+use std::io::{self, Read};
 use std::process::Command;
 
 const BASE: Base = Base {
@@ -187,4 +188,136 @@ fn tshark_reads_what_is_written() {
         assert_eq!(rows[1][2], "200");
         assert_eq!(rows.last().unwrap()[4], "NOT-02: was not answered");
     }
+}
+
+/// A pcap file of raw IP packets that is written while it is read, one packet for each second.
+struct Live<F> {
+    packet: F,
+    count: u32,
+    end: u32,
+    ready: Vec<u8>,
+}
+
+impl<F: FnMut(u32) -> Vec<u8>> Live<F> {
+    fn new(end: u32, packet: F) -> Self {
+        let mut ready = Vec::new();
+        for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 0xffff, 101] {
+            ready.extend(word.to_le_bytes());
+        }
+        Self {
+            packet,
+            count: 0,
+            end,
+            ready,
+        }
+    }
+}
+
+impl<F: FnMut(u32) -> Vec<u8>> Read for Live<F> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.ready.is_empty() {
+            if self.count == self.end {
+                return Err(io::Error::other("the cable was pulled"));
+            }
+            let packet = (self.packet)(self.count);
+            let length = u32::try_from(packet.len()).unwrap();
+            for word in [1_700_000_000 + self.count, 0, length, length] {
+                self.ready.extend(word.to_le_bytes());
+            }
+            self.ready.extend(packet);
+            self.count += 1;
+        }
+        let length = self.ready.len().min(into.len());
+        into[..length].copy_from_slice(&self.ready[..length]);
+        self.ready.drain(..length);
+        Ok(length)
+    }
+}
+
+/// A segment of a stream that nobody goes on with, from one of many ports.
+fn segment(number: u32) -> Vec<u8> {
+    let port = u16::try_from(1024 + number % 60_000).unwrap();
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4([127, 0, 0, 2], [127, 0, 0, 1], 64)
+        .tcp(port, 5060, 1, 1024)
+        .write(&mut packet, b"OPTIONS sip:a SIP/2.0\r\nVia: ")
+        .unwrap();
+    packet
+}
+
+/// The first fragment of a datagram that nobody goes on with.
+fn fragment(number: u32) -> Vec<u8> {
+    let payload = [b'x'; 64];
+    let header = etherparse::Ipv4Header {
+        identification: u16::try_from(number % 60_000).unwrap(),
+        more_fragments: true,
+        ..etherparse::Ipv4Header::new(
+            64,
+            64,
+            etherparse::IpNumber::UDP,
+            [127, 0, 0, 2],
+            [127, 0, 0, 1],
+        )
+        .unwrap()
+    };
+    let mut packet = Vec::new();
+    header.write(&mut packet).unwrap();
+    packet.extend(payload);
+    packet
+}
+
+/// A whole request to the base.
+fn datagram() -> Vec<u8> {
+    let mut packet = Vec::new();
+    PacketBuilder::ipv4([127, 0, 0, 2], [127, 0, 0, 1], 64)
+        .udp(5060, 5060)
+        .write(&mut packet, b"OPTIONS sip:a SIP/2.0\r\n\r\n")
+        .unwrap();
+    packet
+}
+
+#[test]
+fn streams_and_fragments_that_nobody_finishes_are_forgotten_and_counted() {
+    let packets = Live::new(9_000, |number| match number % 3 {
+        0 => segment(number),
+        1 => fragment(number),
+        _ => datagram(),
+    });
+    let mut records = Records::new(packets, BASE).unwrap();
+    let (mut messages, mut most) = (0, 0);
+    while let Some(Ok(_)) = records.next() {
+        messages += 1;
+        most = most.max(records.streams());
+    }
+    assert_eq!(messages, 3_000);
+    // 300 seconds of idleness, and ten between two looks, with a stream every three seconds.
+    assert!((100..=104).contains(&most), "{most} streams");
+    let Forgotten { streams, fragments } = records.forgotten();
+    assert!((2_895..=2_900).contains(&streams), "{streams} streams");
+    assert!(
+        (2_985..=2_990).contains(&fragments),
+        "{fragments} fragments"
+    );
+}
+
+#[test]
+fn records_come_while_the_capture_goes_on() {
+    let live = Live::new(100, |number| {
+        assert!(number < 50, "read ahead to packet {number}");
+        datagram()
+    });
+    let mut records = Records::new(live, BASE).unwrap();
+    for number in 0..40 {
+        let record = records.next().unwrap().unwrap();
+        assert_eq!(record.seq, number + 1);
+        assert_eq!(record.at, number * 1_000_000);
+    }
+}
+
+#[test]
+fn a_capture_that_cannot_be_read_on_says_so_once() {
+    let mut records = Records::new(Live::new(3, |_| datagram()), BASE).unwrap();
+    assert_eq!(records.by_ref().take(3).filter(Result::is_ok).count(), 3);
+    assert!(matches!(records.next(), Some(Err(CaptureError::Read(_)))));
+    assert!(records.next().is_none());
 }

@@ -5,14 +5,17 @@
 mod body_documents;
 mod captures;
 mod changes;
+mod crowds;
 mod failures;
 mod logs;
 mod menus;
 mod network;
 mod notifies;
+mod packages;
 mod readers;
 mod refreshes;
 mod registrations;
 mod stage;
 mod subscribes;
+mod units;
 mod verdicts;

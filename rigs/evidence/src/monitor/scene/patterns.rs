@@ -7,15 +7,15 @@ use std::sync::{Mutex, PoisonError};
 
 /// What one display says of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shown {
-    pub(super) active: bool,
-    pub(super) number: Option<String>,
-    pub(super) rings: Option<u32>,
+pub(crate) struct Shown {
+    pub(crate) active: bool,
+    pub(crate) number: Option<String>,
+    pub(crate) rings: Option<u32>,
 }
 
 /// The patterns of one profile.
 #[derive(Debug, Default)]
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     idle: BTreeMap<Service, Regex>,
     titles: BTreeMap<Service, Regex>,
     status: Option<Regex>,
@@ -26,7 +26,7 @@ pub(super) struct Patterns {
 }
 
 impl Patterns {
-    pub(super) fn of(claims: &BTreeMap<String, (String, ClaimStatus)>) -> Self {
+    pub(crate) fn of(claims: &BTreeMap<String, (String, ClaimStatus)>) -> Self {
         let text = |key: &str| claims.get(key).map(|(value, _)| value.clone());
         let regex = |key: &str| compiled(&text(key)?);
         let mut patterns = Self {
@@ -52,7 +52,7 @@ impl Patterns {
     }
 
     /// Whether this is the editor of a service.
-    pub(super) fn editor(&self, screen: &Screen) -> Option<Service> {
+    pub(crate) fn editor(&self, screen: &Screen) -> Option<Service> {
         let mut titles = self.titles.iter();
         let found =
             titles.find(|(_, title)| screen.view == View::Menu && title.is_match(&screen.title))?;
@@ -60,7 +60,7 @@ impl Patterns {
     }
 
     /// What a display says, service by service.
-    pub(super) fn read(&self, screen: &Screen) -> Vec<(Service, Shown)> {
+    pub(crate) fn read(&self, screen: &Screen) -> Vec<(Service, Shown)> {
         match screen.view {
             View::Idle => self.read_idle(screen),
             View::Menu => self.read_menu(screen).into_iter().collect(),

@@ -2,11 +2,15 @@
 //!
 //! A NOTIFY that must be accepted and is not breaks the rule of what is special about it, NOT-02 when nothing is.
 
-use super::menu::tell_wrong;
-use super::notice::{Due, Notice, Reason, Refusal};
-use super::rule::{Deadlines, MILLISECOND, Moment, Rule, SECOND, TIMER_F, Tell, clock, span};
-use super::scene::Scene;
-use super::traffic::Arrival;
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::rules::menu::tell_wrong;
+use crate::monitor::rules::rule::{Rule, Tell};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::notice::{Due, Notice, Reason, Refusal};
+use crate::monitor::scene::time::{MILLISECOND, SECOND, TIMER_F, clock, span};
+use crate::monitor::scene::traffic::Arrival;
 use bytes::Bytes;
 use sip::message::Message;
 
@@ -15,7 +19,7 @@ const PROMPT: u64 = 500 * MILLISECOND;
 /// When a NOTIFY that came before the 2xx counts as not answered at all.
 const NEVER: u64 = 2 * SECOND;
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(Answered::new("NOT-01", |due| {
             due == Due::Accept(Reason::Early)
@@ -38,16 +42,17 @@ pub(super) fn rules() -> Vec<Box<dyn Rule>> {
 }
 
 /// The NOTIFY of a moment that is about one.
-fn notify(place: usize, scene: &Scene) -> Option<(&Arrival, &Notice)> {
+fn notify(place: Place, scene: &Scene) -> Option<(&Arrival, &Notice)> {
     let arrival = scene.arrival(place)?;
     Some((arrival, arrival.notice.as_ref()?))
 }
 
 /// NOT-01, NOT-04, NOT-05, NOT-06: the right answer to a NOTIFY that is special in some way.
+#[derive(Clone)]
 struct Answered {
     requirement: &'static str,
     concerns: fn(Due) -> bool,
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
 }
 
 impl Answered {
@@ -59,7 +64,7 @@ impl Answered {
         }
     }
 
-    fn on_reply(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let (arrival, notice) = notify(place, scene)?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
         if !(self.concerns)(notice.due) {
@@ -154,7 +159,7 @@ impl Rule for Answered {
 const fn wanted(due: Due) -> Option<(&'static str, &'static str)> {
     Some(match due {
         Due::Accept(Reason::Early) => ("that overtakes the answer to the SUBSCRIBE", "200"),
-        Due::Accept(Reason::Gap) => ("whose CSeq leaves numbers out", "200"),
+        Due::Accept(Reason::Gap) => ("whose CSeq skips numbers", "200"),
         Due::Accept(Reason::Parameters) => ("with another parameter of Event", "200"),
         Due::Accept(_) | Due::Open => return None,
         Due::Refuse(Refusal::Event) => ("of another Event", "489 with Allow-Events, or 481"),
@@ -169,13 +174,13 @@ fn names_events(reply: &[u8]) -> bool {
 }
 
 /// NOT-02
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct PromptAnswer {
-    waiting: Deadlines<usize>,
+    waiting: Deadlines<Place>,
 }
 
 impl PromptAnswer {
-    fn on_reply(&mut self, place: usize, scene: &Scene, tell: &mut Tell) -> Option<()> {
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
         let (arrival, notice) = notify(place, scene)?;
         let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
         let Due::Accept(reason) = notice.due else {
@@ -244,10 +249,10 @@ impl Rule for PromptAnswer {
 }
 
 /// NOT-03
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct SameAnswerAgain {
     /// Copies that came after the answer, and how many answers there were.
-    waiting: Deadlines<(usize, usize, u64)>,
+    waiting: Deadlines<(Place, usize, u64)>,
 }
 
 impl Rule for SameAnswerAgain {

@@ -1,11 +1,17 @@
 //! How SIP records change the scene: requests of the base and their answers, registrations, subscriptions.
 
-use super::dialog::{Grant, Subscription};
-use super::rule::{DISPLAY, Moment, SECOND};
-use super::scene::{Registration, Scene};
-use super::traffic::{Answer, Copy, Feature, Purpose, Replaced, Request, digest, user};
 use crate::body::{Asked, Reading};
 use crate::monitor::report::Need;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::package::{OtherSubscription, Package};
+use crate::monitor::scene::subscription::{Grant, Subscription};
+use crate::monitor::scene::time::{DISPLAY, SECOND};
+use crate::monitor::scene::traffic::{
+    Answer, Purpose, Replaced, Request, Retransmission, Role, Subscribe, digest, user,
+};
+use crate::monitor::scene::unasked::unasked;
+use crate::monitor::scene::{Registration, Scene};
 use crate::record::{Direction, Fate, Sip};
 use sip::message::{Message, Method};
 
@@ -14,11 +20,14 @@ const ENDING: [u16; 13] = [
     404, 405, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604,
 ];
 
+/// How many other packages one account is remembered with; our choice: more than all services have.
+const OTHERS: usize = 8;
+
 /// Within this time after a challenge, a request of the same method is its repeat.
 const REPEAT: u64 = 5 * SECOND;
 
 impl Scene {
-    pub(super) fn take_sip(&mut self, sip: &Sip, moments: &mut Vec<Moment>) {
+    pub(crate) fn take_sip(&mut self, sip: &Sip, moments: &mut Vec<Moment>) {
         let outward = match (sip.direction, sip.fate) {
             (Direction::FromBase, Fate::Sent) => true,
             (Direction::ToBase, Fate::Delivered) => false,
@@ -49,11 +58,11 @@ impl Scene {
         }
 
         let place = key(&message, cseq, &method);
-        let same = self.request_places.get(&place).copied();
+        let same = self.request_places.get(&place);
         if let Some(known) = same.or_else(|| self.disguised_copy(sip, &message, cseq, &method)) {
-            self.request_places.insert(place, known);
+            self.name_request(place, known);
             if let Some(request) = self.requests.get_mut(known) {
-                request.copies.push(Copy {
+                request.copies.push(Retransmission {
                     seq: self.seq,
                     at: self.now,
                     identical: request.message.wire() == message.wire(),
@@ -63,41 +72,51 @@ impl Scene {
             return;
         }
 
-        let repeats = self.challenged_before(&message, &method);
         let featured = method == Method::Subscribe && self.is_featured(&message);
-        let line = match (
+        let repeats = self.challenged_before(&message, &method, featured);
+        let account = match (
             featured || method == Method::Register,
             message.from_uri().and_then(user),
         ) {
-            (true, Some(user)) => Some(self.line_for(user)),
-            (false, Some(user)) => self.line_of_user(user),
+            (true, Some(user)) => Some(self.account_for(user)),
+            (false, Some(user)) => self.account_of_user(user),
             (_, None) => None,
         };
-        let number = self.requests.len();
-        let line = match line {
-            Some(line) if featured => Some(self.owner(line, &message)),
-            line => line,
+        let account = match account {
+            Some(account) if featured => Some(self.owner(account, &message)),
+            account => account,
         };
-        let feature = match line {
-            Some(line) if featured => Some(self.subscribe(line, number, &message, cseq, repeats)),
-            _ => None,
+        let number = self.requests.next(account);
+        let role = match account {
+            Some(account) if featured => {
+                let subscribe = self.subscribe(account, number, &message, cseq, repeats);
+                let subscribe = Box::new(subscribe);
+                if subscribe.purpose == Purpose::Change {
+                    Role::Change(subscribe)
+                } else {
+                    Role::Subscribe(subscribe)
+                }
+            }
+            _ => Role::of(&method, &message),
         };
-        if !featured && matches!(method, Method::Register | Method::Invite) {
-            self.other_call_ids.insert(message.call_id().to_owned());
+        if let (Role::SubscribeElsewhere(Some(package)), Some(account)) = (&role, account) {
+            self.subscribe_elsewhere(account, package, &message, cseq);
         }
+        let call = (method == Method::Invite).then(|| message.call_id().to_owned());
         if method == Method::Register
-            && let Some(line) = line.and_then(|line| self.lines.get_mut(line))
+            && let Some(account) = account.and_then(|account| self.accounts.get_mut(account))
         {
-            line.registering = Some(self.now);
+            account.registering = Some(self.now);
+            account.register_call_id = Some(message.call_id().to_owned());
         }
-        self.request_places.insert(place, number);
-        self.requests.push(Request {
+        let name = number_key(&message, cseq, &method);
+        let request = Request {
             seq: self.seq,
             at: self.now,
             message,
             method,
             cseq,
-            line,
+            account,
             boot: self.boot,
             reliable: sip.transport != "UDP",
             destination: sip.destination,
@@ -105,9 +124,56 @@ impl Scene {
             provisional: false,
             answer: None,
             repeats,
-            feature,
-        });
+            role,
+        };
+        let number = self.requests.push(account, self.now, request);
+        self.name_request(place, number);
+        let requests = &self.requests;
+        let kept = |place| requests.get(place).is_some();
+        self.request_numbers.insert(name, number, kept);
+        if let Some(call_id) = call {
+            self.calls.insert(call_id, number, kept);
+        }
+        let why = unasked(self, number);
+        let sent = self.requests.get_mut(number);
+        if let Some(subscribe) = sent.and_then(Request::subscribe_mut) {
+            subscribe.unasked = why;
+        }
         moments.push(Moment::Request(number));
+    }
+
+    /// A subscription for another package: it may share a dialog with ours, and then its CSeq (RFC 3261 §12.2.1.1).
+    fn subscribe_elsewhere(
+        &mut self,
+        account: usize,
+        package: &Package,
+        message: &Message,
+        cseq: u32,
+    ) {
+        if let Some(ours) = self
+            .known_dialog(message)
+            .and_then(|place| self.subscriptions.get_mut(place))
+        {
+            ours.last_cseq = cseq;
+        }
+        let Some(account) = self.accounts.get_mut(account) else {
+            return;
+        };
+        let other = OtherSubscription {
+            call_id: message.call_id().to_owned(),
+            local_tag: message.from_tag().unwrap_or_default().to_owned(),
+        };
+        account.others.insert(package.clone(), other);
+        if account.others.len() > OTHERS {
+            account.others.pop_first();
+        }
+    }
+
+    /// Remembers a request by its transaction.
+    fn name_request(&mut self, name: String, place: Place) {
+        let requests = &self.requests;
+        let kept = |place| requests.get(place).is_some();
+        self.request_places.insert(name, place, kept);
     }
 
     /// The unanswered request that this one copies with another branch.
@@ -117,18 +183,10 @@ impl Scene {
         message: &Message,
         cseq: u32,
         method: &Method,
-    ) -> Option<usize> {
-        let (place, before) =
-            self.requests
-                .iter()
-                .enumerate()
-                .rev()
-                .take(32)
-                .find(|(_, before)| {
-                    before.cseq == cseq
-                        && before.method == *method
-                        && before.message.call_id() == message.call_id()
-                })?;
+    ) -> Option<Place> {
+        let name = number_key(message, cseq, method);
+        let place = self.request_numbers.get(&name)?;
+        let before = self.requests.get(place)?;
         let waits = before.answer.is_none()
             && before.boot == self.boot
             && before.destination == sip.destination
@@ -137,21 +195,28 @@ impl Scene {
     }
 
     /// The challenged request that this one repeats: that of its Call-ID, or the one whose nonce it answers.
-    fn challenged_before(&mut self, message: &Message, method: &Method) -> Option<usize> {
+    fn challenged_before(
+        &mut self,
+        message: &Message,
+        method: &Method,
+        featured: bool,
+    ) -> Option<Place> {
         let key = challenge_key(message, method);
+        let package = Package::of(message);
         let place = self.challenges.remove(&key).or_else(|| {
             let nonce = digest(message.header("Authorization")?, "nonce")?;
-            let answers = |place: &usize| {
-                let before = self.requests.get(*place);
+            let answers = |place: Place| {
+                let before = self.requests.get(place);
                 before.is_some_and(|before| {
                     let challenge = before.challenge();
                     before.method == *method
+                        && before.other_package() == package.as_ref().filter(|_| !featured)
                         && before.message.from_uri() == message.from_uri()
                         && challenge.is_some_and(|value| digest(value, "nonce") == Some(nonce))
                 })
             };
-            let found = self.challenges.iter().find(|(_, place)| answers(place))?;
-            let (key, place) = (found.0.clone(), *found.1);
+            let found = self.challenges.iter().find(|(_, place)| answers(*place))?;
+            let (key, place) = (found.0.clone(), found.1);
             self.challenges.remove(&key);
             Some(place)
         })?;
@@ -163,41 +228,46 @@ impl Scene {
     fn is_featured(&self, message: &Message) -> bool {
         let package = |text: &str| {
             let package = text.split(';').next().unwrap_or_default().trim();
-            package.eq_ignore_ascii_case(super::PACKAGE)
+            package.eq_ignore_ascii_case(crate::monitor::PACKAGE)
         };
+        if Package::of(message).is_some_and(|package| package.is_other_service()) {
+            return false;
+        }
         let mut events = message.headers("Event").peekable();
         if events.peek().is_none() {
             let types = message
                 .header("Accept")
                 .into_iter()
                 .chain(message.header("Content-Type"));
-            let named = types.into_iter().any(|text| text.contains(super::PACKAGE));
+            let named = types
+                .into_iter()
+                .any(|text| text.contains(crate::monitor::PACKAGE));
             return named || self.known_dialog(message).is_some();
         }
         events.any(package) || self.known_dialog(message).is_some()
     }
 
-    fn known_dialog(&self, message: &Message) -> Option<usize> {
+    fn known_dialog(&self, message: &Message) -> Option<Place> {
         let tag = message.from_tag().unwrap_or_default();
         let name = (message.call_id().to_owned(), tag.to_owned());
-        let place = *self.dialogs.get(&name)?;
+        let place = self.dialogs.get(&name)?;
         let known = self.subscriptions.get(place)?;
         (known.boot == self.boot).then_some(place)
     }
 
     fn subscribe(
         &mut self,
-        line: usize,
-        request: usize,
+        account: usize,
+        request: Place,
         message: &Message,
         cseq: u32,
-        repeats: Option<usize>,
-    ) -> Feature {
+        repeats: Option<Place>,
+    ) -> Subscribe {
         let now = self.now;
         let known = self.known_dialog(message);
         let in_dialog = known
             .and_then(|place| self.subscriptions.get(place))
-            .is_some_and(|known| known.grant.is_some() || known.confirmed);
+            .is_some_and(|known| known.grant().is_some() || known.confirmed);
         let reading = Reading::of(message.header("Content-Type"), message.body());
         let purpose = if message.expires() == Some(0) {
             Purpose::Unsubscribe
@@ -213,28 +283,23 @@ impl Scene {
             .is_some_and(Subscription::is_settled);
         let replaces = match known {
             Some(_) => None,
-            None => self.replaced_by_new(line),
+            None => self.replaced_by_new(account),
         };
-        let place = known.unwrap_or_else(|| self.begin(line, message));
+        let place = known.unwrap_or_else(|| self.begin(account, message));
         let inherited = repeats
             .and_then(|before| self.requests.get(before))
-            .and_then(|before| before.feature.as_ref())
-            .and_then(|feature| feature.wish);
-        let wish = match (purpose, repeats) {
-            (Purpose::Change, None) => self.carry(line, request, &reading),
+            .and_then(|before| before.subscribe())
+            .and_then(|subscribe| subscribe.change);
+        let change = match (purpose, repeats) {
+            (Purpose::Change, None) => self.carry(account, request, &reading),
             _ => inherited,
         };
         let mut previous_cseq = None;
         if let Some(subscription) = self.subscriptions.get_mut(place) {
             previous_cseq = known.map(|_| subscription.last_cseq);
-            subscription.last_cseq = cseq;
-            subscription.asking = Some(now);
-            subscription.awaits = Some(purpose);
-            if purpose == Purpose::Unsubscribe {
-                subscription.unsubscribed.get_or_insert(now);
-            }
+            subscription.ask(now, cseq, purpose);
         }
-        Feature {
+        Subscribe {
             purpose,
             subscription: place,
             previous_cseq,
@@ -242,20 +307,23 @@ impl Scene {
             settled,
             replaces,
             reading,
-            wish,
+            change,
+            unasked: None,
         }
     }
 
     /// The subscription that a new one of this account puts an end to.
-    fn replaced_by_new(&self, line: usize) -> Option<Replaced> {
-        let (place, current) = self.current(line)?;
-        let line = self.lines.get(line)?;
+    fn replaced_by_new(&self, account: usize) -> Option<Replaced> {
+        let (place, current) = self.current(account)?;
+        let account = self.accounts.get(account)?;
         if !current.is_live(self.now) {
             return None;
         }
-        let calm = line.refetched.is_none_or(|at| self.now > at + 10 * SECOND)
-            && line.registering.is_none()
-            && line
+        let calm = account
+            .refetched
+            .is_none_or(|at| self.now > at + 10 * SECOND)
+            && account.registering.is_none()
+            && account
                 .registration
                 .is_some_and(|binding| binding.is_live(self.now));
         Some(Replaced {
@@ -264,26 +332,26 @@ impl Scene {
         })
     }
 
-    /// The account that a SUBSCRIBE is really for: a base that speaks for the wrong one owes it to the other.
-    fn owner(&self, line: usize, message: &Message) -> usize {
+    /// The account that a SUBSCRIBE is really for: a base that subscribes with the wrong identity leaves the
+    /// other without.
+    fn owner(&self, account: usize, message: &Message) -> usize {
         if let Some(known) = self
             .known_dialog(message)
             .and_then(|at| self.subscriptions.get(at))
         {
-            return known.line;
+            return known.account;
         }
-        let Some(named) = self.lines.get(line) else {
-            return line;
+        let Some(named) = self.accounts.get(account) else {
+            return account;
         };
         let current = named.current.and_then(|at| self.subscriptions.get(at));
         let taken = current.is_some_and(|current| {
-            current.ended.is_none()
-                && current.unsubscribed.is_none()
+            current.is_open()
                 && !current.trouble
-                && current.grant.is_none_or(|grant| grant.status != 202)
+                && current.grant().is_none_or(|grant| grant.status != 202)
         });
 
-        let other = self.lines.iter().position(|other| {
+        let other = self.accounts.iter().position(|other| {
             other.sync == Some(true)
                 && !other.has_subscribed
                 && other
@@ -292,46 +360,30 @@ impl Scene {
         });
         match other {
             Some(other)
-                if taken && named.provisioned && other != line && message.body().is_empty() =>
+                if taken && named.provisioned && other != account && message.body().is_empty() =>
             {
                 other
             }
-            _ => line,
+            _ => account,
         }
     }
 
     /// A subscription that was not there before; the one before it is given up by that.
-    fn begin(&mut self, line: usize, message: &Message) -> usize {
-        let place = self.subscriptions.len();
+    fn begin(&mut self, account: usize, message: &Message) -> Place {
         let tag = message.from_tag().unwrap_or_default().to_owned();
         let name = (message.call_id().to_owned(), tag);
-        self.subscriptions.push(Subscription {
-            line,
-            call_id: name.0.clone(),
-            boot: self.boot,
-            remote_tag: None,
-            confirmed: false,
-            last_cseq: 0,
-            asking: None,
-            grant: None,
-            plain_grant: 0,
-            told_life: None,
-            shortened: None,
-            unsubscribed: None,
-            closed: false,
-            ended: None,
-            refused: None,
-            trouble: false,
-            awaits: None,
-            accepted_cseq: None,
-            seen_cseq: None,
-        });
-        self.dialogs.insert(name, place);
-        if let Some(line) = self.lines.get_mut(line) {
-            line.has_subscribed = true;
-            let before = line.current.replace(place);
+        let subscription = Subscription::new(account, name.0.clone(), self.boot);
+        let place = self
+            .subscriptions
+            .push(Some(account), self.now, subscription);
+        let subscriptions = &self.subscriptions;
+        let kept = |place| subscriptions.get(place).is_some();
+        self.dialogs.insert(name, place, kept);
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.has_subscribed = true;
+            let before = account.current.replace(place);
             if let Some(before) = before.and_then(|before| self.subscriptions.get_mut(before)) {
-                before.ended.get_or_insert(self.now);
+                before.end(None);
             }
         }
         place
@@ -341,7 +393,7 @@ impl Scene {
         let Some((cseq, method)) = message.cseq() else {
             return;
         };
-        let Some(&place) = self.request_places.get(&key(&message, cseq, &method)) else {
+        let Some(place) = self.request_places.get(&key(&message, cseq, &method)) else {
             return;
         };
         let now = self.now;
@@ -362,80 +414,93 @@ impl Scene {
             status,
             message,
         });
-        if request.challenge().is_some() {
-            let key = challenge_key(&request.message, &method);
-            self.challenges.insert(key, place);
+        let challenge = request.challenge().is_some();
+        let challenge = challenge.then(|| challenge_key(&request.message, &method));
+        let featured = request.subscribe().is_some();
+        if let Some(key) = challenge {
+            let requests = &self.requests;
+            let kept = |place| requests.get(place).is_some();
+            self.challenges.insert(key, place, kept);
         }
 
         if method == Method::Register {
             self.registered(place);
-        } else if request.feature.is_some() {
+        } else if featured {
             self.subscribed(place, status, moments);
         }
         moments.push(Moment::Answer(place));
     }
 
-    fn registered(&mut self, place: usize) {
+    fn registered(&mut self, place: Place) {
         let now = self.now;
         let Some(request) = self.requests.get(place) else {
             return;
         };
-        let Some(line) = request.line.and_then(|line| self.lines.get_mut(line)) else {
+        let Some(account) = request
+            .account
+            .and_then(|account| self.accounts.get_mut(account))
+        else {
             return;
         };
-        line.registering = None;
+        account.registering = None;
         if request.granted() {
             if request.gives_up() {
-                line.registration = None;
+                account.registration = None;
             } else {
-                line.registration = Some(Registration {
+                account.registration = Some(Registration {
                     at: now,
-                    life: request
+                    lifetime: request
                         .granted_seconds()
                         .map(|seconds| seconds.saturating_mul(SECOND)),
                 });
-                line.first_registered.get_or_insert(now);
+                account.first_registered.get_or_insert(now);
             }
         } else if !request.challenged() {
-            let current = line.current.and_then(|at| self.subscriptions.get_mut(at));
+            let current = account
+                .current
+                .and_then(|at| self.subscriptions.get_mut(at));
             if let Some(current) = current {
                 current.trouble = true;
             }
         }
     }
 
-    fn subscribed(&mut self, place: usize, status: u16, moments: &mut Vec<Moment>) {
+    fn subscribed(&mut self, place: Place, status: u16, moments: &mut Vec<Moment>) {
         let now = self.now;
         let seq = self.seq;
         let Some(request) = self.requests.get(place) else {
             return;
         };
-        let Some(feature) = &request.feature else {
+        let Some(subscribe) = request.subscribe() else {
             return;
         };
-        let (purpose, in_dialog, wish) = (feature.purpose, feature.in_dialog, feature.wish);
-        let Some(subscription) = self.subscriptions.get_mut(feature.subscription) else {
+        let (purpose, in_dialog, change) =
+            (subscribe.purpose, subscribe.in_dialog, subscribe.change);
+        let Some(subscription) = self.subscriptions.get_mut(subscribe.subscription) else {
             return;
         };
         subscription.asking = None;
         match status {
             200..=299 if purpose == Purpose::Unsubscribe => {}
             200..=299 => {
-                subscription.grant = Some(Grant {
+                let plain = subscription.grant().map_or(0, |grant| grant.plain);
+                let plain = if purpose == Purpose::Change {
+                    plain
+                } else {
+                    now
+                };
+                subscription.grant_anew(Grant {
                     at: now,
                     seq,
                     status,
-                    life: request
+                    lifetime: request
                         .granted_seconds()
                         .map(|seconds| seconds.saturating_mul(SECOND)),
                     requested: request.message.expires(),
+                    plain,
+                    told_lifetime: None,
+                    shortened: None,
                 });
-                if purpose != Purpose::Change {
-                    subscription.plain_grant = now;
-                }
-                subscription.shortened = None;
-                subscription.told_life = None;
-                subscription.trouble = false;
                 if subscription.remote_tag.is_none() {
                     let tag = request
                         .answer
@@ -447,30 +512,29 @@ impl Scene {
             401 | 407 => {}
             423 => subscription.trouble = true,
             _ if !in_dialog || ENDING.contains(&status) => {
-                subscription.refused = Some(status);
-                subscription.ended.get_or_insert(now);
+                subscription.end(Some(status));
             }
             _ => subscription.trouble = true,
         }
         if matches!(status, 401 | 407) {
             return;
         }
-        let wish_sent = request.seq;
-        if let Some(wish) = wish.and_then(|wish| self.wishes.get_mut(wish)) {
-            wish.finals = Some(status);
-            if status >= 300 || wish.notified {
-                wish.closed = true;
-                let handset = wish.handset.clone();
+        let change_sent = request.seq;
+        if let Some(change) = change.and_then(|change| self.changes.get_mut(change)) {
+            change.finals = Some(status);
+            if status >= 300 || change.notified {
+                change.closed = true;
+                let handset = change.handset.clone();
                 self.displays
-                    .unsettle(&handset, wish.intent.service, now + DISPLAY);
-                self.check_again(&handset, wish_sent, moments);
+                    .unsettle(&handset, change.intent.service, now + DISPLAY);
+                self.check_again(&handset, change_sent, moments);
             }
         }
     }
 }
 
 /// Whether a request for a change switches on, when it says so.
-pub(super) fn activation(asked: &Asked) -> Option<bool> {
+pub(crate) fn activation(asked: &Asked) -> Option<bool> {
     let name = match asked.document.name.as_str() {
         "SetDoNotDisturb" => "doNotDisturbOn",
         _ => "activateForward",
@@ -483,10 +547,17 @@ pub(super) fn activation(asked: &Asked) -> Option<bool> {
 }
 
 /// The name of a transaction (RFC 3261 §17.1.3), with the CSeq for peers whose branches are not unique.
-pub(super) fn key(message: &Message, cseq: u32, method: &Method) -> String {
+pub(crate) fn key(message: &Message, cseq: u32, method: &Method) -> String {
     format!("{} {cseq} {method}", message.branch().unwrap_or_default())
 }
 
+/// What two copies of a request have in common, even with another branch.
+fn number_key(message: &Message, cseq: u32, method: &Method) -> String {
+    format!("{cseq} {method} {}", message.call_id())
+}
+
 fn challenge_key(message: &Message, method: &Method) -> String {
-    format!("{method} {}", message.call_id())
+    let package = Package::of(message).filter(Package::is_other_service);
+    let name = package.map_or_else(String::new, |package| package.name);
+    format!("{method} {name} {}", message.call_id())
 }

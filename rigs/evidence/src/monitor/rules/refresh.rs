@@ -3,41 +3,45 @@
 //! A refresh that comes too late breaks REF-02 when the server granted less than was asked for and the base follows its
 //! own figure, REF-01 else. Which one it is can be told only when the refresh comes at last, or never.
 
-use super::menu::{SCREENS, tell_wrong};
-use super::registration::user_of;
-use super::report::Need;
-use super::rule::{Deadlines, MILLISECOND, Moment, Rule, SECOND, SLACK, Tell, clock, span};
-use super::scene::Scene;
-use super::subscribe::subscribe;
-use super::traffic::Purpose;
+use crate::monitor::report::Need;
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::rules::menu::{SCREENS, tell_wrong};
+use crate::monitor::rules::rule::{Rule, Tell, user_of};
+use crate::monitor::rules::subscribe::subscribe;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::subscription::Subscription;
+use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
+use crate::monitor::scene::traffic::Purpose;
 use std::collections::BTreeMap;
 
 /// How far ahead of the end a refresh is sent.
 const AHEAD: u64 = 2 * SECOND;
-/// Lives below this leave no window.
+/// Lifetimes below this leave no window between half of them and [`AHEAD`]; our choice, three times that.
 const SHORTEST: u64 = 6 * SECOND;
-/// How often a base may subscribe that was not told a life.
+/// How often a base may subscribe that was not told a lifetime; our choice, because RFC 6665 §4.2.1.1 demands one.
 const UNTOLD: u64 = 30 * SECOND;
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(InTime {
             requirement: "REF-01",
-            lives: Lives::default(),
+            lifetimes: Lifetimes::default(),
         }),
         Box::new(InTime {
             requirement: "REF-02",
-            lives: Lives::default(),
+            lifetimes: Lifetimes::default(),
         }),
         Box::new(FullStateCounts),
     ]
 }
 
-/// The life of a subscription that has to be renewed.
+/// The lifetime of a subscription that has to be renewed.
 #[derive(Clone, Copy, Debug)]
-struct Life {
-    subscription: usize,
-    line: usize,
+struct Lifetime {
+    subscription: Place,
+    account: usize,
     from: u64,
     until: u64,
     seq: u64,
@@ -45,7 +49,7 @@ struct Life {
     requested: Option<u64>,
 }
 
-impl Life {
+impl Lifetime {
     /// Whether less was granted than asked for.
     fn is_shorter(&self) -> bool {
         self.requested
@@ -66,15 +70,15 @@ impl Life {
     }
 }
 
-/// Lives and what became of them.
-#[derive(Debug, Default)]
-struct Lives {
-    due: Deadlines<Life>,
-    /// Lives whose refresh is overdue, by account.
-    overdue: BTreeMap<usize, Life>,
+/// Lifetimes and what became of them.
+#[derive(Clone, Debug, Default)]
+struct Lifetimes {
+    due: Deadlines<Lifetime>,
+    /// Lifetimes whose refresh is overdue, by account.
+    overdue: BTreeMap<usize, Lifetime>,
 }
 
-/// What the watch over lives found.
+/// What became of a lifetime.
 enum Seen {
     InTime,
     Broken {
@@ -84,7 +88,7 @@ enum Seen {
     },
 }
 
-impl Lives {
+impl Lifetimes {
     fn on(&mut self, moment: Moment, scene: &Scene) -> Vec<Seen> {
         let mut seen = Vec::new();
         match moment {
@@ -92,25 +96,26 @@ impl Lives {
                 self.due.clear();
                 self.overdue.clear();
             }
-            Moment::Provisioned(line) => {
-                self.due.retain(|life| life.line != line);
-                self.overdue.remove(&line);
+            Moment::Provisioned(account) => {
+                self.due.retain(|lifetime| lifetime.account != account);
+                self.overdue.remove(&account);
             }
             Moment::Clock => {
-                while let Some((_, life)) = self.due.pass(scene.now) {
-                    if is_owed(&life, scene) {
-                        self.overdue.insert(life.line, life);
+                while let Some((_, lifetime)) = self.due.pass(scene.now) {
+                    if is_due(&lifetime, scene) {
+                        self.overdue.insert(lifetime.account, lifetime);
                     }
                 }
             }
             Moment::End => {
-                for life in std::mem::take(&mut self.overdue).into_values() {
-                    seen.push(late(&life, None, scene));
+                for lifetime in std::mem::take(&mut self.overdue).into_values() {
+                    seen.push(late(&lifetime, None, scene));
                 }
             }
             Moment::Answer(place) => {
                 let request = scene.request(place);
-                let subscription = request.and_then(super::traffic::Request::subscription);
+                let subscription =
+                    request.and_then(crate::monitor::scene::traffic::Request::subscription);
                 self.renew(subscription, scene);
             }
             Moment::Reply(place) => {
@@ -120,7 +125,8 @@ impl Lives {
                 let shortened = notice.and_then(|notice| notice.subscription).filter(|at| {
                     scene
                         .subscription(*at)
-                        .is_some_and(|known| known.shortened.is_some())
+                        .and_then(Subscription::grant)
+                        .is_some_and(|grant| grant.shortened.is_some())
                 });
                 self.renew(shortened, scene);
             }
@@ -133,52 +139,52 @@ impl Lives {
     }
 
     /// Sets the deadline of a subscription anew.
-    fn renew(&mut self, subscription: Option<usize>, scene: &Scene) -> Option<()> {
+    fn renew(&mut self, subscription: Option<Place>, scene: &Scene) -> Option<()> {
         let place = subscription?;
         let known = scene.subscription(place)?;
-        let grant = known.grant.filter(|_| known.asking.is_none())?;
-        if known.ended.is_some() || known.unsubscribed.is_some() {
-            self.due.retain(|life| life.subscription != place);
+        let grant = known.grant().filter(|_| known.asking.is_none())?;
+        if !known.is_open() {
+            self.due.retain(|lifetime| lifetime.subscription != place);
             return None;
         }
         let (until, seq) = (
             known.expiry()?,
-            known.shortened.map_or(grant.seq, |(_, seq)| seq),
+            grant.shortened.map_or(grant.seq, |(_, seq)| seq),
         );
-        self.due.retain(|life| life.subscription != place);
+        self.due.retain(|lifetime| lifetime.subscription != place);
         if until >= grant.at + SHORTEST {
-            let life = Life {
+            let lifetime = Lifetime {
                 subscription: place,
-                line: known.line,
+                account: known.account,
                 from: grant.at,
                 until,
                 seq,
                 requested: grant.requested.map(|seconds| u64::from(seconds) * SECOND),
             };
-            self.due.set(until - AHEAD + 20 * MILLISECOND, life);
+            self.due.set(until - AHEAD + 20 * MILLISECOND, lifetime);
         }
         None
     }
 
     fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
-        let (_, request, feature, line) = subscribe(moment, scene)?;
-        if let Some(life) = self.overdue.remove(&line) {
-            let refreshed = feature.in_dialog.then_some(request.at);
-            seen.push(late(&life, refreshed, scene));
+        let (_, request, subscribe, account) = subscribe(moment, scene)?;
+        if let Some(lifetime) = self.overdue.remove(&account) {
+            let refreshed = subscribe.in_dialog.then_some(request.at);
+            seen.push(late(&lifetime, refreshed, scene));
         }
-        let known = scene.subscription(feature.subscription)?;
-        self.due.retain(|life| life.line != line);
-        if request.repeats.is_some() || feature.purpose == Purpose::Unsubscribe {
+        let known = scene.subscription(subscribe.subscription)?;
+        self.due.retain(|lifetime| lifetime.account != account);
+        if request.repeats.is_some() || subscribe.purpose == Purpose::Unsubscribe {
             return None;
         }
-        if let Some(replaced) = feature.replaces {
+        if let Some(replaced) = subscribe.replaces {
             let old = scene.subscription(replaced.subscription)?;
-            let grant = old.grant?;
-            let untold = grant.life.is_none() && request.at < grant.at + UNTOLD;
+            let grant = old.grant()?;
+            let untold = grant.lifetime.is_none() && request.at < grant.at + UNTOLD;
             if (replaced.sound && grant.status != 202 && !request.reliable) || untold {
                 let text = format!(
                     "{} began a new subscription at {} although the one granted at {} lives: a refresh stays in its dialog",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at),
                     clock(grant.at)
                 );
@@ -190,16 +196,16 @@ impl Lives {
             }
             return None;
         }
-        if feature.purpose != Purpose::Refresh || !feature.in_dialog {
+        if subscribe.purpose != Purpose::Refresh || !subscribe.in_dialog {
             return None;
         }
-        let grant = known.grant?;
-        let Some(granted) = grant.life else {
-            if request.at < grant.at + UNTOLD && feature.settled {
+        let grant = known.grant()?;
+        let Some(granted) = grant.lifetime else {
+            if request.at < grant.at + UNTOLD && subscribe.settled {
                 let text = format!(
-                    "the 2xx at {} does not tell a life, but {} subscribed again at {}, within {}",
+                    "the 2xx at {} states no lifetime, but {} subscribed again at {}, within {}",
                     clock(grant.at),
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at),
                     span(UNTOLD)
                 );
@@ -219,21 +225,23 @@ impl Lives {
                 requirement: "REF-01",
                 text: format!(
                     "the refresh of {} at {} must stay in its dialog, but its To tag is {}",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(request.at),
                     request.message.to_tag().unwrap_or("missing")
                 ),
                 records: vec![grant.seq, request.seq],
             });
         }
-        let half = known.told_life.map_or(granted, |told| told.min(granted)) / 2;
-        let early =
-            request.at + SLACK < grant.at + half && request.at + SLACK < known.plain_grant + half;
-        let refetched = scene.line(line).and_then(|line| line.refetched);
+        let half = grant
+            .told_lifetime
+            .map_or(granted, |told| told.min(granted))
+            / 2;
+        let early = request.at + SLACK < grant.at + half && request.at + SLACK < grant.plain + half;
+        let refetched = scene.account(account).and_then(|account| account.refetched);
         let refetched = refetched.is_some_and(|at| request.at <= at + 10 * SECOND);
         if early
-            && feature.settled
-            && known.shortened.is_none()
+            && subscribe.settled
+            && grant.shortened.is_none()
             && granted >= SHORTEST
             && !refetched
         {
@@ -241,7 +249,7 @@ impl Lives {
                 requirement: "REF-01",
                 text: format!(
                     "the subscription of {} was granted at {} for {}, but refreshed already at {}, before half of that",
-                    user_of(scene, line),
+                    user_of(scene, account),
                     clock(grant.at),
                     span(granted),
                     clock(request.at)
@@ -253,27 +261,25 @@ impl Lives {
     }
 }
 
-/// Whether the base still has to renew this life.
-fn is_owed(life: &Life, scene: &Scene) -> bool {
-    let registered = scene.line(life.line).is_some_and(|line| {
-        line.sync != Some(false)
-            && line.registering.is_none()
-            && line
+/// Whether the base still has to renew this lifetime.
+fn is_due(lifetime: &Lifetime, scene: &Scene) -> bool {
+    let registered = scene.account(lifetime.account).is_some_and(|account| {
+        account.sync != Some(false)
+            && account.registering.is_none()
+            && account
                 .registration
                 .is_none_or(|binding| binding.is_live(scene.now))
-            && (line.registration.is_some() || line.first_registered.is_none())
+            && (account.registration.is_some() || account.first_registered.is_none())
     });
-    let known = scene.subscription(life.subscription);
+    let known = scene.subscription(lifetime.subscription);
     registered
         && !scene.down
-        && known.is_some_and(|known| {
-            known.ended.is_none() && known.unsubscribed.is_none() && known.asking.is_none()
-        })
+        && known.is_some_and(|known| known.is_open() && known.asking.is_none())
 }
 
-fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
-    let requested = match life.requested {
-        Some(requested) if life.is_shorter() => {
+fn late(lifetime: &Lifetime, at: Option<u64>, scene: &Scene) -> Seen {
+    let requested = match lifetime.requested {
+        Some(requested) if lifetime.is_shorter() => {
             format!(" instead of the {} asked for", span(requested))
         }
         _ => String::new(),
@@ -283,22 +289,23 @@ fn late(life: &Life, at: Option<u64>, scene: &Scene) -> Seen {
         |at| format!("it was refreshed only at {}", clock(at)),
     );
     Seen::Broken {
-        requirement: life.broken(at),
+        requirement: lifetime.broken(at),
         text: format!(
             "the subscription of {} was granted at {} for {}{requested} and must be refreshed by {}, but {seen}",
-            user_of(scene, life.line),
-            clock(life.from),
-            span(life.until - life.from),
-            clock(life.until - AHEAD)
+            user_of(scene, lifetime.account),
+            clock(lifetime.from),
+            span(lifetime.until - lifetime.from),
+            clock(lifetime.until - AHEAD)
         ),
-        records: vec![life.seq, scene.seq],
+        records: vec![lifetime.seq, scene.seq],
     }
 }
 
 /// REF-01, REF-02
+#[derive(Clone)]
 struct InTime {
     requirement: &'static str,
-    lives: Lives,
+    lifetimes: Lifetimes,
 }
 
 impl Rule for InTime {
@@ -307,7 +314,7 @@ impl Rule for InTime {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        for seen in self.lives.on(moment, scene) {
+        for seen in self.lifetimes.on(moment, scene) {
             match seen {
                 Seen::InTime => tell.exercise(),
                 Seen::Broken {
@@ -324,7 +331,7 @@ impl Rule for InTime {
 }
 
 /// REF-03
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct FullStateCounts;
 
 impl Rule for FullStateCounts {

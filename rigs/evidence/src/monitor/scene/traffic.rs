@@ -2,128 +2,166 @@
 //!
 //! Each message is parsed once. Copies of a request are kept with its first one. Nothing is judged here.
 
-use super::notice::Notice;
 use crate::body::Reading;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::notice::Notice;
+use crate::monitor::scene::package::Package;
+use crate::monitor::scene::unasked::Unasked;
 use bytes::Bytes;
 use sip::message::{Message, Method};
 use std::net::SocketAddr;
 
 /// A request that the base sent.
-#[derive(Debug)]
-pub(super) struct Request {
-    pub(super) seq: u64,
-    pub(super) at: u64,
-    pub(super) message: Message,
-    pub(super) method: Method,
-    pub(super) cseq: u32,
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) message: Message,
+    pub(crate) method: Method,
+    pub(crate) cseq: u32,
     /// The account it speaks for.
-    pub(super) line: Option<usize>,
+    pub(crate) account: Option<usize>,
     /// The boot of the base in which it was sent.
-    pub(super) boot: u32,
-    /// Whether the transport repeats by itself.
-    pub(super) reliable: bool,
-    pub(super) destination: SocketAddr,
-    pub(super) copies: Vec<Copy>,
-    pub(super) provisional: bool,
-    pub(super) answer: Option<Answer>,
+    pub(crate) boot: u32,
+    /// Whether the transport retransmits by itself.
+    pub(crate) reliable: bool,
+    pub(crate) destination: SocketAddr,
+    pub(crate) copies: Vec<Retransmission>,
+    pub(crate) provisional: bool,
+    pub(crate) answer: Option<Answer>,
     /// The challenged request that this one repeats with credentials.
-    pub(super) repeats: Option<usize>,
-    /// Set on a SUBSCRIBE for feature key synchronisation.
-    pub(super) feature: Option<Feature>,
+    pub(crate) repeats: Option<Place>,
+    pub(crate) role: Role,
 }
 
 /// A request sent again.
-#[derive(Debug)]
-pub(super) struct Copy {
-    pub(super) seq: u64,
-    pub(super) at: u64,
-    pub(super) identical: bool,
+#[derive(Clone, Debug)]
+pub(crate) struct Retransmission {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) identical: bool,
 }
 
 /// The final response that the base received first.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) seq: u64,
-    pub(super) at: u64,
-    pub(super) status: u16,
-    pub(super) message: Message,
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) status: u16,
+    pub(crate) message: Message,
 }
 
 /// What a SUBSCRIBE is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Initial,
     Refresh,
     Change,
     Unsubscribe,
 }
 
+/// What a request of the base is for.
+#[derive(Clone, Debug)]
+pub(crate) enum Role {
+    Register,
+    /// A SUBSCRIBE for feature key synchronisation that carries no change.
+    Subscribe(Box<Subscribe>),
+    /// A SUBSCRIBE for feature key synchronisation that carries a change to the server.
+    Change(Box<Subscribe>),
+    /// A SUBSCRIBE for another package, or none that is named.
+    SubscribeElsewhere(Option<Package>),
+    /// An INVITE to a feature code.
+    FeatureCodeCall,
+    /// A request with CSTA in its body (ECMA TR/87).
+    Csta,
+    Other,
+}
+
+impl Role {
+    /// What a request is for that is no SUBSCRIBE for feature key synchronisation.
+    pub(crate) fn of(method: &Method, message: &Message) -> Self {
+        let typed = message.header("Content-Type").unwrap_or_default();
+        let csta = typed.to_ascii_lowercase().contains("csta+xml");
+        let called = message.request_uri().and_then(user).unwrap_or_default();
+        let code = called.starts_with(['*', '#']) || called.starts_with("%23");
+        match method {
+            Method::Register => Self::Register,
+            Method::Subscribe => Self::SubscribeElsewhere(Package::of(message)),
+            Method::Invite if code => Self::FeatureCodeCall,
+            _ if csta => Self::Csta,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// A SUBSCRIBE for feature key synchronisation.
-#[derive(Debug)]
-pub(super) struct Feature {
-    pub(super) purpose: Purpose,
-    pub(super) subscription: usize,
+#[derive(Clone, Debug)]
+pub(crate) struct Subscribe {
+    pub(crate) purpose: Purpose,
+    pub(crate) subscription: Place,
     /// The CSeq of the request before it in the subscription.
-    pub(super) previous_cseq: Option<u32>,
+    pub(crate) previous_cseq: Option<u32>,
     /// Whether the subscription was there and accepted before this request.
-    pub(super) in_dialog: bool,
+    pub(crate) in_dialog: bool,
     /// Before it, the last SUBSCRIBE was granted, its NOTIFY accepted, and nothing was wrong.
-    pub(super) settled: bool,
+    pub(crate) settled: bool,
     /// The subscription that it puts another one in place of.
-    pub(super) replaces: Option<Replaced>,
+    pub(crate) replaces: Option<Replaced>,
     /// What its body asks for.
-    pub(super) reading: Reading,
-    /// The user's wish that it carries to the server.
-    pub(super) wish: Option<usize>,
+    pub(crate) reading: Reading,
+    /// The user's change that it carries to the server.
+    pub(crate) change: Option<Place>,
+    /// Why it carries a change although no user asked for one.
+    pub(crate) unasked: Option<Unasked>,
 }
 
 /// A subscription that was begun anew although it had not ended.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Replaced {
-    pub(super) subscription: usize,
+pub(crate) struct Replaced {
+    pub(crate) subscription: Place,
     /// Nothing was wrong with it.
-    pub(super) sound: bool,
+    pub(crate) sound: bool,
 }
 
 /// A request that reached the base.
-#[derive(Debug)]
-pub(super) struct Arrival {
-    pub(super) seq: u64,
-    pub(super) at: u64,
-    pub(super) message: Message,
-    pub(super) copies: Vec<(u64, u64)>,
-    pub(super) replies: Vec<Reply>,
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) message: Message,
+    pub(crate) copies: Vec<(u64, u64)>,
+    pub(crate) replies: Vec<Reply>,
     /// The bytes of the first final response.
-    pub(super) first_reply: Bytes,
+    pub(crate) first_reply: Bytes,
     /// The boot of the base in which it arrived.
-    pub(super) boot: u32,
+    pub(crate) boot: u32,
     /// Set on a NOTIFY.
-    pub(super) notice: Option<Notice>,
+    pub(crate) notice: Option<Notice>,
 }
 
 /// A final response that the base sent.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) seq: u64,
-    pub(super) at: u64,
-    pub(super) status: u16,
+#[derive(Clone, Debug)]
+pub(crate) struct Reply {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+    pub(crate) status: u16,
     /// Whether it is byte for byte the first one.
-    pub(super) identical: bool,
+    pub(crate) identical: bool,
 }
 
 impl Request {
     /// The status of the answer, when there is one.
-    pub(super) fn status(&self) -> Option<u16> {
+    pub(crate) fn status(&self) -> Option<u16> {
         self.answer.as_ref().map(|answer| answer.status)
     }
 
     /// Whether it was answered with a success.
-    pub(super) fn granted(&self) -> bool {
+    pub(crate) fn granted(&self) -> bool {
         self.status().is_some_and(|status| status / 100 == 2)
     }
 
     /// The digest challenge that it was answered with.
-    pub(super) fn challenge(&self) -> Option<&str> {
+    pub(crate) fn challenge(&self) -> Option<&str> {
         let answer = self.answer.as_ref()?;
         let name = match answer.status {
             401 => "WWW-Authenticate",
@@ -137,20 +175,43 @@ impl Request {
     }
 
     /// Whether it was answered with a digest challenge or a refusal in the form of one.
-    pub(super) fn challenged(&self) -> bool {
+    pub(crate) fn challenged(&self) -> bool {
         matches!(self.status(), Some(401 | 407))
     }
 
-    pub(super) fn purpose(&self) -> Option<Purpose> {
-        self.feature.as_ref().map(|feature| feature.purpose)
+    /// What it is, when it is a SUBSCRIBE for feature key synchronisation.
+    pub(crate) fn subscribe(&self) -> Option<&Subscribe> {
+        match &self.role {
+            Role::Subscribe(subscribe) | Role::Change(subscribe) => Some(subscribe),
+            _ => None,
+        }
     }
 
-    pub(super) fn subscription(&self) -> Option<usize> {
-        self.feature.as_ref().map(|feature| feature.subscription)
+    pub(crate) fn subscribe_mut(&mut self) -> Option<&mut Subscribe> {
+        match &mut self.role {
+            Role::Subscribe(subscribe) | Role::Change(subscribe) => Some(subscribe),
+            _ => None,
+        }
+    }
+
+    /// The package of a SUBSCRIBE for another one.
+    pub(crate) fn other_package(&self) -> Option<&Package> {
+        match &self.role {
+            Role::SubscribeElsewhere(package) => package.as_ref(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn purpose(&self) -> Option<Purpose> {
+        self.subscribe().map(|subscribe| subscribe.purpose)
+    }
+
+    pub(crate) fn subscription(&self) -> Option<Place> {
+        self.subscribe().map(|subscribe| subscribe.subscription)
     }
 
     /// The lifetime that the answer grants, in seconds: of the base's own binding for a REGISTER.
-    pub(super) fn granted_seconds(&self) -> Option<u64> {
+    pub(crate) fn granted_seconds(&self) -> Option<u64> {
         let answer = &self.answer.as_ref()?.message;
         let expires = answer
             .header("Expires")
@@ -178,7 +239,7 @@ impl Request {
     }
 
     /// Whether a REGISTER gives up bindings instead of making one.
-    pub(super) fn gives_up(&self) -> bool {
+    pub(crate) fn gives_up(&self) -> bool {
         self.message.expires() == Some(0)
             || self.message.values("Contact").iter().any(|contact| {
                 contact.trim() == "*" || sip::message::parameter(contact, "expires") == Some("0")
@@ -188,18 +249,18 @@ impl Request {
 
 impl Arrival {
     /// The first final response of the base.
-    pub(super) fn reply(&self) -> Option<&Reply> {
+    pub(crate) fn reply(&self) -> Option<&Reply> {
         self.replies.first()
     }
 
     /// Whether the base took it.
-    pub(super) fn accepted(&self) -> bool {
+    pub(crate) fn accepted(&self) -> bool {
         self.reply().is_some_and(|reply| reply.status / 100 == 2)
     }
 }
 
 /// A parameter of a Digest challenge or of Digest credentials.
-pub(super) fn digest<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+pub(crate) fn digest<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     let (scheme, mut rest) = value.trim().split_once([' ', '\t'])?;
     if !scheme.eq_ignore_ascii_case("Digest") {
         return None;
@@ -222,14 +283,14 @@ pub(super) fn digest<'a>(value: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// The user part of a SIP URI.
-pub(super) fn user(uri: &str) -> Option<&str> {
+pub(crate) fn user(uri: &str) -> Option<&str> {
     let rest = uri.split_once(':')?.1;
     let user = rest.rsplit_once('@')?.0;
     Some(user.split([';', ':']).next().unwrap_or(user))
 }
 
 /// The host part of a SIP URI, without port and parameters.
-pub(super) fn host(uri: &str) -> &str {
+pub(crate) fn host(uri: &str) -> &str {
     let rest = uri.split_once(':').map_or(uri, |(_, rest)| rest);
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let rest = rest.split([';', '?', '>']).next().unwrap_or(rest);

@@ -1,42 +1,38 @@
 //! The rules of the menu group: MENU-01, MENU-02, MENU-03. Which of them a wrong screen breaks says `display`.
 
-use super::display::Check;
-use super::patterns::Shown;
-use super::report::Need;
-use super::rule::{Moment, Rule, Tell, clock};
-use super::scene::Scene;
+use crate::monitor::report::Need;
+use crate::monitor::rules::rule::{Rule, Tell};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::display::Check;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::patterns::Shown;
+use crate::monitor::scene::time::clock;
 use crate::record::{Service, View};
 use std::collections::BTreeMap;
 
 /// What a rule over screens needs.
-pub(super) const SCREENS: &[Need] = &[Need::Sip, Need::Provisioning, Need::Claim, Need::Screen];
+pub(crate) const SCREENS: &[Need] = &[Need::Sip, Need::Provisioning, Need::Claim, Need::Screen];
 
-pub(super) fn rules() -> Vec<Box<dyn Rule>> {
+pub(crate) fn rules() -> Vec<Box<dyn Rule>> {
     vec![
         Box::new(Displayed {
             requirement: "MENU-01",
-            trigger: |_, _| true,
+            trigger: |_| true,
         }),
         Box::new(NobodyElsesScreen::default()),
         Box::new(Displayed {
             requirement: "MENU-03",
-            trigger: |check, scene| {
-                let notice = scene
-                    .arrival(check.source)
-                    .and_then(|arrival| arrival.notice.as_ref());
-                check.view == View::Idle
-                    && check.changed
-                    && notice.is_some_and(|notice| notice.wishes.is_empty())
-            },
+            trigger: |check| check.view == View::Idle && check.changed && !check.origin.asked_for,
         }),
     ]
 }
 
 /// A requirement that screens keep or break, nothing else.
-pub(super) struct Displayed {
-    pub(super) requirement: &'static str,
+#[derive(Clone)]
+pub(crate) struct Displayed {
+    pub(crate) requirement: &'static str,
     /// Whether a screen that agrees exercises it.
-    pub(super) trigger: fn(&Check, &Scene) -> bool,
+    pub(crate) trigger: fn(&Check) -> bool,
 }
 
 impl Rule for Displayed {
@@ -59,7 +55,7 @@ impl Rule for Displayed {
         let Some(check) = scene.checks.get(place) else {
             return;
         };
-        if check.wrong.is_none() && (self.trigger)(check, scene) {
+        if check.wrong.is_none() && (self.trigger)(check) {
             tell.exercise();
         }
         tell_wrong(self, check, scene, tell);
@@ -67,7 +63,7 @@ impl Rule for Displayed {
 }
 
 /// Reports a wrong screen when it breaks this rule's requirement.
-pub(super) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &mut Tell) {
+pub(crate) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &mut Tell) {
     if let Some(wrong) = &check.wrong
         && wrong.requirement == rule.requirement()
     {
@@ -77,7 +73,7 @@ pub(super) fn tell_wrong(rule: &dyn Rule, check: &Check, scene: &Scene, tell: &m
 }
 
 /// MENU-02
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct NobodyElsesScreen {
     /// What handsets without synchronisation showed last, and in which record.
     shown: BTreeMap<(String, Service), (Shown, u64)>,
@@ -97,16 +93,19 @@ impl NobodyElsesScreen {
             if before.active == shown.active || screen.worked {
                 continue;
             }
-            let culprit = scene.arrivals.iter().rev().take(64).find(|arrival| {
-                arrival.seq > seq
-                    && arrival.notice.as_ref().is_some_and(|notice| {
-                        notice.line != Some(screen.line)
-                            && notice
-                                .reading
-                                .told_of(*service)
-                                .is_some_and(|told| told.active == Some(shown.active))
-                    })
+            let later = scene
+                .arrivals
+                .all()
+                .filter(|(_, arrival)| arrival.seq > seq);
+            let leaked = later.filter(|(_, arrival)| {
+                arrival.notice.as_ref().is_some_and(|notice| {
+                    let told = notice.reading.told_of(*service);
+                    notice.account != Some(screen.account)
+                        && told.is_some_and(|told| told.active == Some(shown.active))
+                })
             });
+            let culprit = leaked.map(|(_, arrival)| arrival);
+            let culprit = culprit.max_by_key(|arrival| arrival.seq);
             if let Some(culprit) = culprit {
                 let text = format!(
                     "handset {} follows no server, but {} changed on its screen at {}, as another account was told at {}",
@@ -137,23 +136,23 @@ impl Rule for NobodyElsesScreen {
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.shown.clear(),
-            Moment::Provisioned(line) => {
+            Moment::Provisioned(account) => {
                 self.shown
-                    .retain(|(handset, _), _| scene.line_of_handset(handset) != Some(line));
+                    .retain(|(handset, _), _| scene.account_of_handset(handset) != Some(account));
             }
             Moment::Reply(place) => {
                 let Some(arrival) = scene.arrival(place) else {
                     return;
                 };
-                let line = arrival.notice.as_ref().and_then(|notice| notice.line);
+                let account = arrival.notice.as_ref().and_then(|notice| notice.account);
                 let told = arrival
                     .notice
                     .as_ref()
                     .is_some_and(|notice| notice.reading.told().next().is_some());
                 let others = scene.displays.seen().any(|handset| {
                     scene
-                        .line_of_handset(handset)
-                        .is_some_and(|other| Some(other) != line)
+                        .account_of_handset(handset)
+                        .is_some_and(|other| Some(other) != account)
                 });
                 if arrival.replies.len() == 1 && arrival.accepted() && told && others {
                     tell.exercise();
@@ -161,13 +160,10 @@ impl Rule for NobodyElsesScreen {
             }
             Moment::Check(place) => {
                 if let Some(check) = scene.checks.get(place) {
-                    let own = scene
-                        .arrival(check.source)
-                        .and_then(|arrival| arrival.notice.as_ref());
-                    let own = own.and_then(|notice| notice.line);
-                    let others = scene.lines.iter().enumerate();
+                    let own = check.origin.account;
+                    let others = scene.accounts.iter().enumerate();
                     let mut told =
-                        others.filter(|(line, other)| Some(*line) != own && other.has_state);
+                        others.filter(|(account, other)| *account != own && other.has_state);
                     if check.wrong.is_none() && told.next().is_some() {
                         tell.exercise();
                     }

@@ -3,39 +3,40 @@
 //! Where a base may rightly answer either way, nothing is due. That is so for every NOTIFY of a subscription that has
 //! ended or is being ended, one whose CSeq equals an earlier one, and one whose form this release does not judge.
 
-use super::dialog::Subscription;
 use crate::body::Reading;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::subscription::Subscription;
 use sip::message::{Message, parameter};
 
 /// What the monitor knows of a NOTIFY.
-#[derive(Debug)]
-pub(super) struct Notice {
+#[derive(Clone, Debug)]
+pub(crate) struct Notice {
     /// The account it is for.
-    pub(super) line: Option<usize>,
-    pub(super) subscription: Option<usize>,
-    pub(super) due: Due,
-    pub(super) reading: Reading,
-    pub(super) cseq: Option<u32>,
-    pub(super) state: State,
+    pub(crate) account: Option<usize>,
+    pub(crate) subscription: Option<Place>,
+    pub(crate) due: Due,
+    pub(crate) reading: Reading,
+    pub(crate) cseq: Option<u32>,
+    pub(crate) state: State,
     /// It is the first one after a refresh.
-    pub(super) refreshed: bool,
+    pub(crate) refreshed: bool,
     /// It is the first one of a subscription that follows an earlier one.
-    pub(super) resubscribed: bool,
+    pub(crate) resubscribed: bool,
     /// A device element is not the account's own number.
-    pub(super) device_odd: bool,
+    pub(crate) device_odd: bool,
     /// Event has parameters that do not matter.
-    pub(super) parameters: bool,
+    pub(crate) parameters: bool,
     /// It is the first one after a 202.
-    pub(super) after_202: bool,
-    /// It answers these wishes of the user.
-    pub(super) wishes: Vec<usize>,
+    pub(crate) after_202: bool,
+    /// It answers these changes of the user.
+    pub(crate) changes: Vec<Place>,
     /// A display has shown a state that only this NOTIFY can have brought.
-    pub(super) shown: bool,
+    pub(crate) shown: bool,
 }
 
 /// How the base has to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(crate) enum Due {
     /// With 200, for this reason.
     Accept(Reason),
     /// With a refusal.
@@ -46,7 +47,7 @@ pub(super) enum Due {
 
 /// What is special about a NOTIFY that must be accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub(crate) enum Reason {
     After202,
     Closing,
     Early,
@@ -57,7 +58,7 @@ pub(super) enum Reason {
 
 /// Why a NOTIFY must be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// Its Event is another one.
     Event,
     /// Its CSeq is lower than that of an accepted one.
@@ -68,14 +69,14 @@ pub(super) enum Refusal {
 
 /// The Subscription-State header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct State {
+pub(crate) struct State {
     /// The word, empty when missing.
-    pub(super) name: String,
-    pub(super) expires: Option<u64>,
+    pub(crate) name: String,
+    pub(crate) expires: Option<u64>,
 }
 
 impl State {
-    pub(super) fn of(message: &Message) -> Self {
+    pub(crate) fn of(message: &Message) -> Self {
         let value = message.header("Subscription-State").unwrap_or_default();
         Self {
             name: value
@@ -92,14 +93,14 @@ impl State {
         matches!(self.name.as_str(), "active" | "pending" | "terminated")
     }
 
-    pub(super) fn terminated(&self) -> bool {
+    pub(crate) fn terminated(&self) -> bool {
         self.name == "terminated"
     }
 }
 
 /// The Event header compared with ours, byte by byte on package and id (RFC 6665 §8.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum EventMatch {
+pub(crate) enum EventMatch {
     Exact,
     Missing,
     Other,
@@ -107,12 +108,12 @@ pub(super) enum EventMatch {
 }
 
 impl EventMatch {
-    pub(super) fn of(message: &Message) -> Self {
+    pub(crate) fn of(message: &Message) -> Self {
         let Some(event) = message.header("Event") else {
             return Self::Missing;
         };
         let package = event.split(';').next().unwrap_or_default().trim();
-        if package != super::PACKAGE || parameter(event, "id").is_some() {
+        if package != crate::monitor::PACKAGE || parameter(event, "id").is_some() {
             Self::Other
         } else if event.contains(';') {
             Self::WithParameters
@@ -123,21 +124,21 @@ impl EventMatch {
 }
 
 /// What is known around a NOTIFY when it arrives.
-pub(super) struct Circumstances<'a> {
-    pub(super) now: u64,
-    pub(super) message: &'a Message,
-    pub(super) event: EventMatch,
-    pub(super) state: &'a State,
-    pub(super) reading: &'a Reading,
-    pub(super) subscription: Option<&'a Subscription>,
+pub(crate) struct Circumstances<'a> {
+    pub(crate) now: u64,
+    pub(crate) message: &'a Message,
+    pub(crate) event: EventMatch,
+    pub(crate) state: &'a State,
+    pub(crate) reading: &'a Reading,
+    pub(crate) subscription: Option<&'a Subscription>,
     /// Whether the log has seen this base boot, so that all its subscriptions are known.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
     /// A SUBSCRIBE of its subscription has no final response.
-    pub(super) early: bool,
+    pub(crate) early: bool,
 }
 
 impl Due {
-    pub(super) fn of(around: &Circumstances<'_>) -> Self {
+    pub(crate) fn of(around: &Circumstances<'_>) -> Self {
         let sound = around.state.is_known() && around.reading.is_regular();
         let Some(subscription) = around.subscription else {
             let ours = around.event == EventMatch::Exact && around.message.to_tag().is_some();
@@ -147,14 +148,13 @@ impl Due {
                 Self::Open
             };
         };
-        if let Some(unsubscribed) = subscription.unsubscribed {
+        if let Some(unsubscribed) = subscription.left() {
             let closing = around.state.terminated()
                 && around.event == EventMatch::Exact
                 && sound
-                && !subscription.closed
-                && subscription.ended.is_none()
+                && !subscription.is_ended()
                 && subscription.is_ordered(around.message) != Some(false)
-                && around.now < unsubscribed + super::rule::TIMER_F;
+                && around.now < unsubscribed + crate::monitor::scene::time::TIMER_F;
             return if closing {
                 Self::Accept(Reason::Closing)
             } else {

@@ -1,53 +1,52 @@
-//! How requests that reach the base change the scene: NOTIFYs, what the base answers, and what it owes from then on.
+//! How requests that reach the base change the scene: NOTIFYs, what the base answers, and what must be shown from then on.
 
-use super::dialog::Subscription;
-use super::notice::{Circumstances, Due, EventMatch, Notice, State};
-use super::rule::{DISPLAY, Moment, SECOND, TIMER_F};
-use super::scene::Scene;
-use super::traffic::{Arrival, Purpose, Reply, user};
-use super::wire::key;
 use crate::body::{Device, Reading};
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, State};
+use crate::monitor::scene::outgoing::key;
+use crate::monitor::scene::package::Package;
+use crate::monitor::scene::subscription::Subscription;
+use crate::monitor::scene::time::{DISPLAY, SECOND, TIMER_F};
+use crate::monitor::scene::traffic::{Arrival, Purpose, Reply, user};
 use crate::record::Sip;
 use bytes::Bytes;
 use sip::message::{Message, Method};
 
 impl Scene {
     /// The NOTIFYs that have reached an account since then and need not be refused, latest first.
-    pub(super) fn told_since(
+    pub(crate) fn told_since(
         &self,
-        line: usize,
+        account: usize,
         since: u64,
     ) -> impl Iterator<Item = (&Arrival, &Notice)> {
-        let recent = self
-            .arrivals
-            .iter()
-            .rev()
+        let latest = self.arrivals.of(Some(account)).rev();
+        let recent = latest
+            .map(|(_, arrival)| arrival)
             .take_while(move |arrival| arrival.at >= since);
         recent.filter_map(move |arrival| {
             let notice = arrival.notice.as_ref()?;
-            let counts = notice.line == Some(line)
-                && notice.subscription.is_some()
-                && !matches!(notice.due, Due::Refuse(_));
+            let counts = notice.subscription.is_some() && !matches!(notice.due, Due::Refuse(_));
             counts.then_some((arrival, notice))
         })
     }
 
-    pub(super) fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
+    pub(crate) fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
         let Some((cseq, method)) = message.cseq() else {
             return;
         };
         let name = format!("{} {}", key(&message, cseq, &method), message.call_id());
-        if let Some(&known) = self.arrival_places.get(&name) {
+        if let Some(known) = self.arrival_places.get(&name) {
             if let Some(arrival) = self.arrivals.get_mut(known) {
                 arrival.copies.push((self.seq, self.now));
                 moments.push(Moment::ArrivalCopy(known));
             }
             return;
         }
-        let place = self.arrivals.len();
-        let notice = (method == Method::Notify).then(|| self.notice(place, &message));
-        self.arrival_places.insert(name, place);
-        self.arrivals.push(Arrival {
+        let notice = (method == Method::Notify).then(|| self.notice(&message));
+        let owner = notice.as_ref().and_then(|notice| notice.account);
+        let arrival = Arrival {
             seq: self.seq,
             at: self.now,
             message,
@@ -56,28 +55,51 @@ impl Scene {
             first_reply: Bytes::new(),
             boot: self.boot,
             notice,
-        });
+        };
+        let place = self.arrivals.push(owner, self.now, arrival);
+        let arrivals = &self.arrivals;
+        let kept = |place| arrivals.get(place).is_some();
+        self.arrival_places.insert(name, place, kept);
         moments.push(Moment::Arrival(place));
     }
 
-    fn notice(&mut self, place: usize, message: &Message) -> Notice {
+    /// Whether a NOTIFY belongs to a dialog in which the base has subscribed for another service. A base may answer it
+    /// by its dialog or by its Event; what must be answered in a dialog of ours alone is not judged there.
+    fn is_elsewhere(&self, message: &Message) -> bool {
+        let named = message.to_uri().and_then(user);
+        let named = named.and_then(|user| self.account_of_user(user));
+        let Some(account) = named.and_then(|place| self.accounts.get(place)) else {
+            return false;
+        };
+        let package = Package::of(message);
+        let tag = message.to_tag().unwrap_or_default();
+        account.others.iter().any(|(other, held)| {
+            let dialog = held.call_id == message.call_id() && held.local_tag == tag;
+            let ours = (held.call_id.clone(), held.local_tag.clone());
+            dialog && (Some(other) == package.as_ref() || self.dialogs.get(&ours).is_none())
+        })
+    }
+
+    fn notice(&mut self, message: &Message) -> Notice {
         let tag = message.to_tag().unwrap_or_default();
         let name = (message.call_id().to_owned(), tag.to_owned());
-        let known = self.dialogs.get(&name).copied();
+        let known = self.dialogs.get(&name);
         let known = known.filter(|&at| {
             let subscription = self.subscriptions.get(at);
             subscription.is_some_and(|subscription| subscription.boot == self.boot)
         });
+        let elsewhere = self.is_elsewhere(message);
+        let known = known.filter(|_| !elsewhere || Package::of(message).is_none());
         let subscription = known.and_then(|at| self.subscriptions.get(at));
         let addressed = message.to_uri().and_then(user);
-        let line = subscription
-            .map(|subscription| subscription.line)
-            .or_else(|| self.line_of_user(addressed?));
+        let account = subscription
+            .map(|subscription| subscription.account)
+            .or_else(|| self.account_of_user(addressed?));
         let early = subscription.is_some_and(|subscription| subscription.asking.is_some());
         let event = EventMatch::of(message);
         let state = State::of(message);
         let reading = Reading::of(message.header("Content-Type"), message.body());
-        let due = if self.down {
+        let due = if self.down || elsewhere {
             Due::Open
         } else {
             Due::of(&Circumstances {
@@ -91,11 +113,11 @@ impl Scene {
                 early,
             })
         };
-        let own = line.and_then(|line| self.lines.get(line));
-        let own = Device::Text(own.map_or_else(String::new, |line| line.user.clone()));
+        let own = account.and_then(|account| self.accounts.get(account));
+        let own = Device::Text(own.map_or_else(String::new, |account| account.user.clone()));
         let device_odd = reading.told().any(|told| told.device != own);
         let notice = Notice {
-            line,
+            account,
             subscription: known,
             due,
             cseq: message.cseq().map(|(number, _)| number),
@@ -104,14 +126,14 @@ impl Scene {
             resubscribed: subscription.is_some_and(|subscription| {
                 subscription.awaits == Some(Purpose::Initial)
                     && self
-                        .lines
-                        .get(subscription.line)
-                        .is_some_and(|line| line.has_state)
+                        .accounts
+                        .get(subscription.account)
+                        .is_some_and(|account| account.has_state)
             }),
             device_odd,
             parameters: event == EventMatch::WithParameters,
             after_202: subscription.is_some_and(Subscription::awaits_after_202),
-            wishes: Vec::new(),
+            changes: Vec::new(),
             shown: false,
             state,
             reading,
@@ -122,9 +144,10 @@ impl Scene {
             subscription.trouble |= notice.state.terminated() && !matches!(due, Due::Refuse(_));
         }
         if !matches!(due, Due::Refuse(_))
-            && let Some(line) = line.and_then(|line| self.lines.get(line))
+            && let Some(account) = account.and_then(|account| self.accounts.get(account))
         {
-            for handset in &line.handsets {
+            for handset in &account.handsets {
+                let place = self.arrivals.next(notice.account);
                 for told in notice.reading.told() {
                     self.displays.expect(handset, told.service, place);
                 }
@@ -133,7 +156,7 @@ impl Scene {
         notice
     }
 
-    pub(super) fn replied(
+    pub(crate) fn replied(
         &mut self,
         sip: &Sip,
         status: u16,
@@ -147,7 +170,7 @@ impl Scene {
             return;
         }
         let name = format!("{} {}", key(message, cseq, &method), message.call_id());
-        let Some(&place) = self.arrival_places.get(&name) else {
+        let Some(place) = self.arrival_places.get(&name) else {
             return;
         };
         let Some(arrival) = self.arrivals.get_mut(place) else {
@@ -184,7 +207,7 @@ impl Scene {
     }
 
     /// The base took a NOTIFY: what it says counts from now on, unless it should have been refused.
-    fn accept(&mut self, place: usize, moments: &mut Vec<Moment>) {
+    fn accept(&mut self, place: Place, moments: &mut Vec<Moment>) {
         let now = self.now;
         let Some(arrival) = self.arrivals.get_mut(place) else {
             return;
@@ -207,53 +230,57 @@ impl Scene {
         if arrival.at >= subscription.asking.unwrap_or(0) {
             subscription.awaits = None;
         }
-        subscription.told_life = notice
-            .state
-            .expires
-            .map(|seconds| seconds.saturating_mul(SECOND));
+        let told = notice.state.expires;
+        if let Some(grant) = subscription.grant_mut() {
+            grant.told_lifetime = told.map(|seconds| seconds.saturating_mul(SECOND));
+        }
         if notice.state.terminated() {
-            subscription.closed = true;
-            subscription.ended.get_or_insert(now);
+            subscription.end(None);
         } else if let (Some(seconds), Some(expiry)) = (notice.state.expires, subscription.expiry())
         {
             let ends = arrival.at.saturating_add(seconds.saturating_mul(SECOND));
             if ends + 5 * SECOND < expiry {
-                subscription.shortened = Some((ends, arrival.seq));
+                let seq = arrival.seq;
+                if let Some(grant) = subscription.grant_mut() {
+                    grant.shortened = Some((ends, seq));
+                }
             }
         }
-        let line = subscription.line;
-        if let Some(line) = self.lines.get_mut(line) {
-            line.has_state = true;
+        let account = subscription.account;
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.has_state = true;
         }
         let arrived = arrival.at;
         let mut answered = Vec::new();
-        for (number, wish) in self.wishes.iter_mut().enumerate().rev().take(64) {
-            let Some(told) = notice.reading.told_of(wish.intent.service) else {
+        for (number, change) in self.changes.of_mut(Some(account)) {
+            let Some(told) = notice.reading.told_of(change.intent.service) else {
                 continue;
             };
-            if wish.line != line || wish.closed {
+            if change.closed {
                 continue;
             }
-            let sent = wish.sent.last().and_then(|at| self.requests.get(*at));
+            let sent = change.sent.last().and_then(|at| self.requests.get(*at));
             match sent {
                 Some(sent) if sent.at <= arrived => {
-                    wish.notified = true;
-                    wish.contradicted = wish.contradicts(told);
+                    change.notified = true;
+                    change.contradicted = change.contradicts(told);
                     answered.push(number);
-                    if wish.finals.is_some() || now >= sent.at + TIMER_F {
-                        wish.closed = true;
+                    if change.finals.is_some() || now >= sent.at + TIMER_F {
+                        change.closed = true;
                     }
                 }
                 Some(_) => {}
-                None if arrived > wish.at + 2 * SECOND => wish.closed = true,
+                None if arrived > change.at + 2 * SECOND => change.closed = true,
                 None => {}
             }
         }
-        notice.wishes = answered;
+        // The latest first: it is the one that a display may show.
+        answered.reverse();
+        notice.changes = answered;
         self.apply(place, moments);
     }
 
-    fn reject(&mut self, place: usize) {
+    fn reject(&mut self, place: Place) {
         let Some(notice) = self
             .arrivals
             .get(place)
@@ -268,8 +295,7 @@ impl Scene {
             && notice.state.terminated()
             && !refused
         {
-            subscription.closed = true;
-            subscription.ended.get_or_insert(self.now);
+            subscription.end(None);
         }
         self.displays.settle_unchanged(place, self.now + DISPLAY);
     }

@@ -1,0 +1,103 @@
+//! Bindings of the registrar and whether they are renewed before they run out, for REG-01 and FAIL-03.
+
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::time::SECOND;
+use sip::message::Method;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Renewals {
+    due: Deadlines<Binding>,
+    /// Bindings that have run out, while it is open whether they are renewed late or never.
+    over: Deadlines<Binding>,
+}
+
+/// What became of a binding that was not renewed in time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lapse {
+    pub(crate) binding: Binding,
+    /// When it was renewed after all.
+    pub(crate) late: Option<u64>,
+}
+
+/// How long after its end a binding may still be renewed late; after that it is never.
+const LATE: u64 = 64 * SECOND;
+
+/// A binding that a 2xx granted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Binding {
+    pub(crate) account: usize,
+    pub(crate) granted: u64,
+    pub(crate) lifetime: u64,
+    pub(crate) seq: u64,
+}
+
+impl Renewals {
+    /// Takes a moment; a binding that was renewed late, or never, comes back.
+    pub(crate) fn on(&mut self, moment: Moment, scene: &Scene) -> Option<Lapse> {
+        match moment {
+            Moment::Clock => {
+                while let Some((at, binding)) = self.due.pass(scene.now) {
+                    self.over.set(at.saturating_add(LATE), binding);
+                }
+                return self.never(scene.now);
+            }
+            Moment::End => return self.never(u64::MAX),
+            Moment::Boot => {
+                self.due.clear();
+                self.over.clear();
+            }
+            Moment::Provisioned(account) => self.forget(account),
+            Moment::Request(place) => {
+                let request = scene.request(place)?;
+                let account = request
+                    .account
+                    .filter(|_| request.method == Method::Register)?;
+                let mut late = None;
+                self.over.retain(|binding| {
+                    if binding.account == account {
+                        late = Some(*binding);
+                    }
+                    binding.account != account
+                });
+                self.forget(account);
+                return Some(Lapse {
+                    binding: late?,
+                    late: Some(request.at),
+                });
+            }
+            Moment::Answer(place) => {
+                let request = scene.request(place)?;
+                let answer = request.answer.as_ref()?;
+                let lifetime = request.granted_seconds().filter(|seconds| *seconds > 0);
+                if request.method == Method::Register && request.granted() && !request.gives_up() {
+                    let lifetime = lifetime?.saturating_mul(SECOND);
+                    let binding = Binding {
+                        account: request.account?,
+                        granted: answer.at,
+                        lifetime,
+                        seq: answer.seq,
+                    };
+                    self.forget(binding.account);
+                    self.due.set(answer.at.saturating_add(lifetime), binding);
+                }
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn never(&mut self, now: u64) -> Option<Lapse> {
+        let (_, binding) = self.over.pass(now)?;
+        Some(Lapse {
+            binding,
+            late: None,
+        })
+    }
+
+    fn forget(&mut self, account: usize) {
+        self.due.retain(|binding| binding.account != account);
+        self.over.retain(|binding| binding.account != account);
+    }
+}

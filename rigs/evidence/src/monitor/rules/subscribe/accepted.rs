@@ -1,0 +1,149 @@
+//! SUB-05: a 202 is as good as a 200.
+
+use crate::monitor::rules::menu::tell_wrong;
+use crate::monitor::rules::rule::{Rule, Tell, user_of};
+use crate::monitor::rules::subscribe::subscribe;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::notice::{Due, Reason};
+use crate::monitor::scene::time::{SECOND, SLACK, TIMER_F, clock};
+use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
+use std::collections::BTreeMap;
+
+/// SUB-05
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AcceptedIsGranted {
+    /// The 202 that each account was given last: when, which record, for how long.
+    watched: BTreeMap<usize, Accepted>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Accepted {
+    at: u64,
+    seq: u64,
+    subscription: Place,
+    lifetime: u64,
+    notified: bool,
+}
+
+impl AcceptedIsGranted {
+    fn on_answer(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
+        let request = scene.request(place)?;
+        let subscribe = request.subscribe()?;
+        let answer = request.answer.as_ref()?;
+        let account = request.account?;
+        self.watched.remove(&account);
+        if answer.status == 202 && subscribe.purpose != Purpose::Unsubscribe {
+            tell.exercise();
+            let lifetime = request
+                .granted_seconds()
+                .map(|seconds| seconds.saturating_mul(SECOND));
+            self.watched.insert(
+                account,
+                Accepted {
+                    at: answer.at,
+                    seq: answer.seq,
+                    subscription: subscribe.subscription,
+                    lifetime: lifetime.unwrap_or(60 * SECOND),
+                    notified: scene
+                        .subscription(subscribe.subscription)
+                        .is_some_and(|subscription| subscription.awaits.is_none()),
+                },
+            );
+        }
+        None
+    }
+
+    fn on_subscribe(
+        &mut self,
+        request: &Request,
+        subscribe: &Subscribe,
+        account: usize,
+        scene: &Scene,
+        tell: &mut Tell,
+    ) {
+        let Some(accepted) = self.watched.get(&account).copied() else {
+            return;
+        };
+        let again = matches!(subscribe.purpose, Purpose::Initial | Purpose::Refresh);
+        if !again || request.repeats.is_some() {
+            return;
+        }
+        let patience = accepted.lifetime / 2;
+        let patience = if accepted.notified {
+            patience
+        } else {
+            patience.min(TIMER_F)
+        };
+        let troubled = if subscribe.in_dialog {
+            scene
+                .subscription(accepted.subscription)
+                .is_some_and(|known| known.trouble)
+        } else {
+            subscribe
+                .replaces
+                .is_none_or(|old| old.subscription != accepted.subscription)
+        };
+        let refetched = scene.account(account).and_then(|account| account.refetched);
+        let refetched = refetched.is_some_and(|at| scene.now <= at + 10 * SECOND);
+        if request.at + SLACK < accepted.at + patience && !troubled && !refetched {
+            let text = format!(
+                "a 202 at {} is as good as a 200, but {} subscribed again at {}",
+                clock(accepted.at),
+                user_of(scene, account),
+                clock(request.at)
+            );
+            tell.find(self, request.at, text, &[accepted.seq, request.seq]);
+        }
+    }
+
+    fn on_reply(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
+        let arrival = scene.arrival(place)?;
+        let notice = arrival.notice.as_ref()?;
+        let reply = arrival.reply().filter(|_| arrival.replies.len() == 1)?;
+        if arrival.accepted() {
+            let watched = self.watched.get_mut(&notice.account?)?;
+            watched.notified |= Some(watched.subscription) == notice.subscription;
+        } else if notice.due == Due::Accept(Reason::After202) {
+            let text = format!(
+                "the NOTIFY that follows a 202 must be answered 200, but at {} it was answered {}",
+                clock(reply.at),
+                reply.status
+            );
+            tell.find(self, reply.at, text, &[arrival.seq, reply.seq]);
+        }
+        None
+    }
+}
+
+impl Rule for AcceptedIsGranted {
+    fn requirement(&self) -> &'static str {
+        "SUB-05"
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Boot => self.watched.clear(),
+            Moment::Provisioned(account) => {
+                self.watched.remove(&account);
+            }
+            Moment::Answer(place) => {
+                self.on_answer(place, scene, tell);
+            }
+            Moment::Reply(place) => {
+                self.on_reply(place, scene, tell);
+            }
+            Moment::Check(place) => {
+                if let Some(check) = scene.checks.get(place) {
+                    tell_wrong(self, check, scene, tell);
+                }
+            }
+            _ => {
+                if let Some((_, request, subscribe, account)) = subscribe(moment, scene) {
+                    self.on_subscribe(request, subscribe, account, scene, tell);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! SUB-04: an unanswered SUBSCRIBE is retransmitted by Timer E (RFC 3261 §17.1.2.2).
+
+use crate::monitor::rules::deadlines::Deadlines;
+use crate::monitor::rules::rule::{Rule, Tell, user_of};
+use crate::monitor::rules::subscribe::subscribe;
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
+use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
+
+/// The number of copies that Timer E sends before Timer F fires.
+const COPIES: usize = 10;
+
+/// SUB-04
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RepeatedByTheBook {
+    /// The next copy of a request: the request, and how many copies it then has.
+    due: Deadlines<(Place, usize)>,
+}
+
+impl RepeatedByTheBook {
+    /// How long before the copy with this number, from 1 (RFC 3261 §17.1.2.2).
+    fn interval(copy: usize, t1: u64) -> u64 {
+        match copy {
+            1 => t1,
+            2 => 2 * t1,
+            3 => 4 * t1,
+            _ => 8 * t1,
+        }
+    }
+
+    fn t1(scene: &Scene) -> u64 {
+        let claimed = scene
+            .claim("sip.t1")
+            .and_then(|text| text.trim().parse::<u64>().ok());
+        claimed.map_or(SECOND / 2, |milliseconds| milliseconds * MILLISECOND)
+    }
+
+    fn on_copy(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
+        let request = scene
+            .request(place)
+            .filter(|request| request.subscribe().is_some())?;
+        let count = request.copies.len();
+        let copy = request.copies.last()?;
+        let before = match count.checked_sub(2).and_then(|at| request.copies.get(at)) {
+            Some(before) => before.at,
+            None => request.at,
+        };
+        tell.exercise();
+        let t1 = Self::t1(scene);
+        let gap = copy.at.saturating_sub(before);
+        let due = Self::interval(count, t1);
+        let after = request
+            .answer
+            .as_ref()
+            .filter(|answer| copy.at > answer.at + SLACK);
+        let wrong = if request.reliable {
+            Some("a reliable transport retransmits by itself".to_owned())
+        } else if !copy.identical {
+            Some("it differs from the first".to_owned())
+        } else if let Some(answer) = after {
+            Some(format!(
+                "the answer {} had come at {}",
+                answer.status,
+                clock(answer.at)
+            ))
+        } else if count > COPIES {
+            Some(format!("only {COPIES} copies may follow the first"))
+        } else if !request.provisional && gap.abs_diff(due) > due / 5 {
+            Some(format!(
+                "it came {} after the one before, due was {}",
+                span(gap),
+                span(due)
+            ))
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            let text = format!(
+                "copy {count} of the SUBSCRIBE of {} left at {}, but {wrong}",
+                user_of(scene, request.account?),
+                clock(copy.at)
+            );
+            tell.find(self, copy.at, text, &[request.seq, copy.seq]);
+        } else if count < COPIES && !request.provisional {
+            let next = Self::interval(count + 1, t1);
+            self.due.set(copy.at + next + next / 5, (place, count + 1));
+        }
+        None
+    }
+
+    fn on_clock(&mut self, scene: &Scene, tell: &mut Tell) {
+        while let Some((at, (place, count))) = self.due.pass(scene.now) {
+            let Some(request) = scene.request(place) else {
+                continue;
+            };
+            let answered = request
+                .answer
+                .as_ref()
+                .is_some_and(|answer| answer.at <= at);
+            if answered || request.provisional || request.copies.len() >= count {
+                continue;
+            }
+            tell.exercise();
+            if request.reliable {
+                continue;
+            }
+            let who = request
+                .account
+                .map(|account| user_of(scene, account))
+                .unwrap_or_default();
+            let text = format!(
+                "the SUBSCRIBE of {who} sent at {} had no answer, but its copy {count} was not sent by {}",
+                clock(request.at),
+                clock(at)
+            );
+            tell.find(self, at, text, &[request.seq]);
+        }
+    }
+}
+
+impl Rule for RepeatedByTheBook {
+    fn requirement(&self) -> &'static str {
+        "SUB-04"
+    }
+
+    fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
+        match moment {
+            Moment::Boot => self.due.clear(),
+            Moment::Clock => self.on_clock(scene, tell),
+            Moment::Provisioned(account) => {
+                self.due.retain(|(place, _)| {
+                    scene
+                        .request(*place)
+                        .is_some_and(|request| request.account != Some(account))
+                });
+            }
+            Moment::RequestCopy(place) => {
+                self.on_copy(place, scene, tell);
+            }
+            _ => {
+                let Some((place, request, ..)) = subscribe(moment, scene) else {
+                    return;
+                };
+                let first = Self::interval(1, Self::t1(scene));
+                let wait = if request.reliable {
+                    SECOND
+                } else {
+                    first + first / 5
+                };
+                self.due.set(request.at + wait, (place, 1));
+            }
+        }
+    }
+}
