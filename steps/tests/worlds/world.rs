@@ -290,6 +290,12 @@ impl World {
             .collect()
     }
 
+    /// Whether time passes by itself here.
+    pub(crate) fn has_wall(&self) -> bool {
+        let first = self.bench.log().records().first();
+        first.is_some_and(|record| record.wall.is_some())
+    }
+
     pub(crate) fn layout(&self) -> Layout {
         self.bench.layout()
     }
