@@ -76,11 +76,13 @@ impl Benches {
     }
 
     fn read(&mut self, rig: &Rig) -> Result<(), UsageError> {
-        if let BaseUnderTest::Emulated { model } = &rig.base
-            && !self.models.contains_key(model)
-        {
-            self.models
-                .insert(model.clone(), Arc::new(command::model(model)?));
+        for unit in rig.units() {
+            if let BaseUnderTest::Emulated { model } = unit.base
+                && !self.models.contains_key(&model)
+            {
+                let text = Arc::new(command::model(&model)?);
+                self.models.insert(model, text);
+            }
         }
         if !self.profiles.contains_key(&rig.profile) {
             let profile = Profile::load(&rig.profile)?;
@@ -194,16 +196,16 @@ fn assumptions(name: &str, dialect: &Dialect) -> Vec<Observation> {
 
 /// The accounts of the people whom this rig has handsets for.
 fn accounts(rig: &Rig) -> Vec<Account> {
-    let people = PEOPLE.iter().zip(&rig.handsets);
-    let account = |((name, user), handset): (&(&str, &str), &String)| Account {
+    let handsets = rig.units().into_iter().flat_map(|unit| unit.handsets);
+    let account = |((name, user), handset): (&(&str, &str), String)| Account {
         name: (*name).to_owned(),
-        handset: handset.clone(),
+        handset,
         user: (*user).to_owned(),
         password: format!("secret-of-{user}"),
         display_name: (*name).to_owned(),
         sync: Sync::On,
     };
-    people.map(account).collect()
+    PEOPLE.iter().zip(handsets).map(account).collect()
 }
 
 /// The seed of a scenario on a rig: it does not depend on what else runs, or in which order. Faces and dialects share it,

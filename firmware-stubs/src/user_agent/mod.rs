@@ -42,6 +42,9 @@ use std::time::Duration;
 const SPREAD: Duration = Duration::from_secs(2);
 /// With many accounts, over this long for each of them.
 const PACE: Duration = Duration::from_millis(50);
+/// But over no more than this. Our choice, because a handset is expected to be in step within ten seconds of its
+/// registration, however many share its base.
+const WIDEST_SPREAD: Duration = Duration::from_secs(8);
 /// How long `shutdown` may take, whatever the server does.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -156,8 +159,7 @@ impl UserAgent {
 
     /// Takes the accounts as they now are: registers, subscribes, unsubscribes and de-registers by difference.
     pub fn configure(&mut self, now: Instant, accounts: &[AccountSettings]) {
-        let many = u32::try_from(accounts.len()).unwrap_or(u32::MAX);
-        self.shared.spread = SPREAD.max(PACE.saturating_mul(many));
+        self.shared.spread = spread_of(accounts.len());
         let mixed_up = self.shared.has(Defect::SubscribesForTheFirstAccount);
         for (handset, account) in &mut self.accounts {
             if !accounts.iter().any(|settings| settings.handset == *handset) {
@@ -394,4 +396,10 @@ impl UserAgent {
             }
         }
     }
+}
+
+/// Over how long the first SUBSCRIBEs of this many accounts are spread.
+fn spread_of(accounts: usize) -> Duration {
+    let many = u32::try_from(accounts).unwrap_or(u32::MAX);
+    SPREAD.max(PACE.saturating_mul(many)).min(WIDEST_SPREAD)
 }

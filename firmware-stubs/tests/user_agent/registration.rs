@@ -1,6 +1,6 @@
 //! Registration: its texts, its refresh, challenges, and the way out.
 
-use crate::line::{ANNA, Line, anna, ipui};
+use crate::line::{ANNA, Line, account, anna, ipui};
 use crate::{CHALLENGE, OTHER_CHALLENGE, cseq, masked, text};
 use firmware_stubs::defect::{Defect, Defects};
 use firmware_stubs::user_agent::UaIndication;
@@ -43,6 +43,23 @@ fn registration_is_refreshed_in_time_with_one_call_id_and_the_next_cseq() {
     );
     assert_eq!(second.call_id(), first.call_id());
     assert_eq!(cseq(&second), cseq(&first) + 1);
+}
+
+#[test]
+fn five_hundred_accounts_subscribe_within_ten_seconds_of_their_registrations() {
+    const MANY: usize = 500;
+    let mut line = Line::new();
+    let handset = |number| format!("02{number:08x}");
+    let accounts: Vec<_> = (0..MANY)
+        .map(|number| account(&handset(number), &number.to_string(), "Somebody"))
+        .collect();
+    line.configure(&accounts);
+    for _ in 0..MANY {
+        line.grant_registration(3600);
+    }
+    let registered = line.now;
+    line.sent.clear();
+    assert_eq!(line.count(&Method::Subscribe, 10), MANY, "by {registered}");
 }
 
 #[test]

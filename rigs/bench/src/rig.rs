@@ -11,6 +11,7 @@ use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
 pub use unit::RigUnit;
+use unit::UnitSection;
 
 /// One bench.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +39,7 @@ pub struct Rig {
     pub console: Option<ConsolePort>,
     /// The web interface, if it may be used.
     pub web: Option<WebAccess>,
-    /// Units beside the base.
+    /// Units beside the base. No two units share a name, a MAC address or a handset.
     pub further: Vec<RigUnit>,
 }
 
@@ -184,6 +185,8 @@ struct File {
     handsets: HandsetSection,
     console: Option<ConsoleSection>,
     web: Option<WebSection>,
+    #[serde(default)]
+    unit: Vec<UnitSection>,
 }
 
 #[derive(Deserialize)]
@@ -243,68 +246,66 @@ impl Rig {
         let file: File = document.read()?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let rig = Self {
-            name: plain_name(&document, file.name)?,
+            name: plain_name(&document, "name", file.name)?,
             file: path.to_owned(),
             profile: folder.join(file.profile),
             dialects: dialects(&document, file.dialects)?,
             labs: file.labs,
-            mac: mac(&document, &file.base.mac)?,
-            base: base_under_test(&document, file.base)?,
-            handsets: ipuis(&document, file.handsets.ipui)?,
+            mac: mac(&document, "base.mac", &file.base.mac)?,
+            base: base_under_test(&document, "base", file.base.emulated, file.base.address)?,
+            handsets: ipuis(&document, "handsets.ipui", file.handsets.ipui)?,
             faces: distinct(&document, "handsets.faces", file.handsets.faces)?,
             console: file.console.map(|c| console(&document, c)).transpose()?,
             web: file.web.map(|w| web(&document, w)).transpose()?,
             further: Vec::new(),
         };
+        let further = unit::further(&document, &rig, file.unit)?;
+        let rig = Self { further, ..rig };
         rig.check_faces(&document)?;
-        rig.check_lines(&document)?;
-        Ok(rig)
-    }
-
-    /// Each face needs its instrument.
-    fn check_faces(&self, document: &Document) -> Result<(), FileError> {
-        let is_missing = |face: &&HandsetFace| match face {
-            HandsetFace::Console => self.console.is_none(),
-            HandsetFace::Web => self.web.is_none(),
-        };
-        self.faces.iter().find(is_missing).map_or(Ok(()), |face| {
-            let problem = format!("has \"{face}\" but the rig has no [{face}] section");
-            Err(document.error("handsets.faces", problem))
-        })
-    }
-
-    /// An emulated base brings its own console and web interface; a real one has neither.
-    fn check_lines(&self, document: &Document) -> Result<(), FileError> {
-        let emulated = matches!(self.base, BaseUnderTest::Emulated { .. });
-        let console = self.console.as_ref().map(|console| &console.port);
-        let web = self.web.as_ref().map(|web| &web.url);
-        for (key, place) in [("console.port", console), ("web.url", web)] {
-            if place.is_none_or(|place| (place == "emulated") == emulated) {
-                continue;
-            }
-            let problem = if emulated {
-                "must be \"emulated\", as the base is"
-            } else {
-                "is \"emulated\" but the base is a real one"
-            };
-            return Err(document.error(key, problem));
+        for (number, unit) in rig.units().iter().enumerate() {
+            check_lines(&document, number, unit)?;
         }
-        Ok(())
+        rig.check_distinct(&document)?;
+        Ok(rig)
     }
 }
 
-fn base_under_test(document: &Document, base: BaseSection) -> Result<BaseUnderTest, FileError> {
-    match (base.emulated, base.address) {
+/// An emulated base brings its own console and web interface; a real one has neither.
+fn check_lines(document: &Document, number: usize, unit: &RigUnit) -> Result<(), FileError> {
+    let emulated = matches!(unit.base, BaseUnderTest::Emulated { .. });
+    let console = unit.console.as_ref().map(|console| &console.port);
+    let web = unit.web.as_ref().map(|web| &web.url);
+    for (key, place) in [("console.port", console), ("web.url", web)] {
+        if place.is_none_or(|place| (place == "emulated") == emulated) {
+            continue;
+        }
+        let problem = if emulated {
+            "must be \"emulated\", as the base is"
+        } else {
+            "is \"emulated\" but the base is a real one"
+        };
+        return Err(document.error(&unit::key_of(number, key), problem));
+    }
+    Ok(())
+}
+
+fn base_under_test(
+    document: &Document,
+    key: &str,
+    emulated: Option<String>,
+    address: Option<String>,
+) -> Result<BaseUnderTest, FileError> {
+    match (emulated, address) {
         (Some(model), None) => Ok(BaseUnderTest::Emulated { model }),
         (None, Some(address)) => Ok(BaseUnderTest::Real { address }),
         _ => Err(document.error(
-            "base.emulated",
+            &format!("{key}.emulated"),
             "exactly one of `emulated` (a model) and `address` (a real base) must be given",
         )),
     }
 }
 
-fn mac(document: &Document, written: &str) -> Result<String, FileError> {
+fn mac(document: &Document, key: &str, written: &str) -> Result<String, FileError> {
     let digits: String = written
         .chars()
         .filter(|c| !matches!(c, ':' | '-'))
@@ -313,21 +314,21 @@ fn mac(document: &Document, written: &str) -> Result<String, FileError> {
     if digits.len() == 12 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
         Ok(digits)
     } else {
-        Err(document.error("base.mac", "is not 12 hexadecimal digits"))
+        Err(document.error(key, "is not 12 hexadecimal digits"))
     }
 }
 
-fn ipuis(document: &Document, list: Vec<String>) -> Result<Vec<String>, FileError> {
+fn ipuis(document: &Document, key: &str, list: Vec<String>) -> Result<Vec<String>, FileError> {
     let hexadecimal = |c: char| c.is_ascii_digit() || matches!(c, 'a'..='f');
     let is_ipui = |ipui: &String| ipui.len() == 10 && ipui.chars().all(hexadecimal);
     if let Some(wrong) = list.iter().find(|ipui| !is_ipui(ipui)) {
         let problem = format!("\"{wrong}\" is not an IPUI: 10 hexadecimal digits in lower case");
-        return Err(document.error("handsets.ipui", problem));
+        return Err(document.error(key, problem));
     }
     if list.is_empty() {
-        return Err(document.error("handsets.ipui", "names no handset"));
+        return Err(document.error(key, "names no handset"));
     }
-    Ok(list)
+    distinct(document, key, list)
 }
 
 fn dialects(document: &Document, names: Vec<String>) -> Result<Vec<String>, FileError> {
@@ -337,10 +338,10 @@ fn dialects(document: &Document, names: Vec<String>) -> Result<Vec<String>, File
     distinct(document, "dialects", names)
 }
 
-fn plain_name(document: &Document, own: String) -> Result<String, FileError> {
+fn plain_name(document: &Document, key: &str, own: String) -> Result<String, FileError> {
     Identifier::part(own)
         .map(String::from)
-        .map_err(|error| document.error("name", error.to_string()))
+        .map_err(|error| document.error(key, error.to_string()))
 }
 
 /// A list that has at least one word, and none twice.

@@ -210,6 +210,41 @@ fn a_dropped_datagram_was_sent_and_the_server_does_not_see_it() {
 }
 
 #[test]
+fn a_datagram_for_the_port_of_an_earlier_boot_is_dropped() {
+    let ends = Ends::new();
+    let mut bench = bench(&ends.script());
+    let server = bench.lab.layout().servers[0].sites[0];
+    bench.lab.power_on(UNIT).unwrap();
+    be_ready(&mut bench.lab, &ends);
+    // It also speaks on a port that it does not tell, and is answered there for as long as it runs.
+    let earlier = UdpSocket::bind(loopback()).unwrap();
+    let answer = |lab: &mut WireLab, fate: Fate| {
+        until(lab, |indication| match indication {
+            Indication::Sip(sip)
+                if sip.direction == Direction::ToBase && sip.fate != Fate::Sent =>
+            {
+                assert_eq!(sip.fate, fate, "to {}", sip.destination);
+                Some(sip.destination)
+            }
+            _ => None,
+        })
+    };
+    earlier.send_to(&options("UDP"), server).unwrap();
+    answer(&mut bench.lab, Fate::Delivered);
+    let late = Duration::from_millis(300);
+    bench.lab.disturb(Fault::new(Effect::Delay(late)).to_base());
+    earlier.send_to(&options("UDP"), server).unwrap();
+    until(&mut bench.lab, |indication| match indication {
+        Indication::Sip(sip) if sip.direction == Direction::ToBase => Some(()),
+        _ => None,
+    });
+    bench.lab.power_off(UNIT).unwrap();
+    bench.lab.power_on(UNIT).unwrap();
+    let dropped = answer(&mut bench.lab, Fate::Dropped);
+    assert_eq!(dropped, earlier.local_addr().unwrap());
+}
+
+#[test]
 fn a_message_in_two_pieces_of_a_stream_is_one_record() {
     let ends = Ends::new();
     let mut bench = bench(&ends.script());

@@ -6,7 +6,8 @@
 //!
 //! **What the tap sees.** It sits at the servers' sockets. On the loopback, what the server's socket received is what
 //! the base sent, and what was put on it is what the base gets, so `sent` by the base means received here and
-//! `delivered` to the base means handed to the system here. A message for a base that is switched off is `dropped`.
+//! `delivered` to the base means handed to the system here. A message for a base that is switched off is `dropped`, and so
+//! is a datagram for the port of an earlier boot.
 //! Network faults act at the same place: what the base sent and the server must not see was still `sent`.
 //!
 //! **Lag.** When the rig itself was late by more than a tenth of a wait that ended without its condition, the wait

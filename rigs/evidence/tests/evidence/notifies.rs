@@ -191,6 +191,21 @@ fn a_notify_of_no_subscription_needs_an_answer() {
 }
 
 #[test]
+fn a_notify_that_comes_while_the_base_starts_needs_no_answer() {
+    for (reply, broken) in [(None, &[][..]), (Some(481), &[]), (Some(200), &["NOT-05"])] {
+        let mut stage = Stage::synced();
+        stage.power(PowerChange::Off);
+        stage.power(PowerChange::On);
+        stage.notify("1001", &dnd(true));
+        if let Some(status) = reply {
+            stage.wait(10).reply(status, &[]);
+        }
+        stage.wait(200).register("1001", 3600);
+        stage.wait(2_000).breaks(broken);
+    }
+}
+
+#[test]
 fn events_are_compared_byte_by_byte() {
     let allow: &[&str] = &["Allow-Events: as-feature-event"];
     for event in ["presence", "As-Feature-Event", "as-feature-event;id=7"] {

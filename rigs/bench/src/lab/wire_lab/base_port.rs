@@ -13,7 +13,7 @@
 use crate::error::RigError;
 use crate::lab::Indication;
 use bytes::Bytes;
-use sip::node::{ExchangeId, HttpFailure};
+use sip::node::{ExchangeId, Flow, HttpFailure};
 use sip::time::Instant;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -97,6 +97,8 @@ enum State {
 #[derive(Debug, Default)]
 struct Lines {
     sip: Option<SocketAddr>,
+    /// Where its present boot is known to take datagrams.
+    ears: BTreeSet<SocketAddr>,
     console: Option<SerialLine>,
     web: Option<String>,
     typed: Vec<Bytes>,
@@ -129,6 +131,20 @@ impl BasePort {
 
     pub(super) fn is_off(&self) -> bool {
         matches!(self.state, State::Off)
+    }
+
+    /// It has sent something from this flow's other end, so it takes datagrams there.
+    pub(super) fn heard(&mut self, flow: Flow) {
+        if !flow.transport.is_reliable() && !self.is_off() {
+            self.lines.ears.insert(flow.remote);
+        }
+    }
+
+    /// Whether what is put on this flow reaches it. Each process of an emulated base has a port of its own, so a datagram
+    /// for an earlier one reaches nobody. Where a real base listens is its own affair.
+    pub(super) fn hears(&self, flow: Flow) -> bool {
+        let known = flow.transport.is_reliable() || self.lines.ears.contains(&flow.remote);
+        !self.is_off() && (known || matches!(self.kind, WireBase::Real { .. }))
     }
 
     /// Switches it on. Needs the runtime.
@@ -407,6 +423,7 @@ impl BasePort {
             self.state = State::On(Some(process));
         }
         self.lines.sip = Some(ready.sip);
+        self.lines.ears.insert(ready.sip);
         self.lines.web = ready.web.map(|address| format!("http://{address}"));
         if let Some(address) = ready.console
             && let Err(error) = self.open_console(&address).await

@@ -325,6 +325,9 @@ impl World {
     fn received(&mut self, place: usize, now: Instant, flow: Flow, bytes: Bytes) {
         match self.unit_at(flow.remote) {
             Some(unit) => {
+                if let Some(unit) = self.units.get_mut(unit) {
+                    unit.port.heard(flow);
+                }
                 let flight = flight(self.unit_id(unit), Direction::FromBase, flow, bytes);
                 self.enter(now, flight);
             }
@@ -361,10 +364,10 @@ impl World {
         let Some(place) = self.server_at(flow.local) else {
             return;
         };
-        let off = self
+        let hears = self
             .unit_mut(flight.unit)
-            .map_or(true, |unit| unit.port.is_off());
-        if flight.sip.direction == Direction::ToBase && off {
+            .is_ok_and(|unit| unit.port.hears(flow));
+        if flight.sip.direction == Direction::ToBase && !hears {
             self.tap(&flight, Fate::Dropped);
             return;
         }

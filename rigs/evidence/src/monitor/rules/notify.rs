@@ -103,7 +103,7 @@ impl Answered {
             let Some((arrival, notice)) = notify(place, scene) else {
                 continue;
             };
-            if arrival.reply().is_some_and(|reply| reply.at <= at) || !scene.spoken {
+            if arrival.reply().is_some_and(|reply| reply.at <= at) {
                 continue;
             }
             let Some((peculiar, due)) = wanted(notice.due) else {
@@ -138,8 +138,11 @@ impl Rule for Answered {
                 tell.exercise();
                 match notice.due {
                     Due::Accept(Reason::Early) => self.waiting.set(scene.now + NEVER, place),
-                    Due::Refuse(_) => self.waiting.set(scene.now + PROMPT, place),
-                    Due::Accept(_) | Due::Open => {}
+                    // A base that has said nothing yet may still be starting, and hear nothing.
+                    Due::Refuse(_) if scene.spoken => {
+                        self.waiting.set(scene.now + PROMPT, place);
+                    }
+                    Due::Accept(_) | Due::Refuse(_) | Due::Open => {}
                 }
             }
             Moment::Reply(place) => {
