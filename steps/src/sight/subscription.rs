@@ -4,7 +4,7 @@
 //! |--------|--------------|
 //! | a SUBSCRIBE outside a dialog leaves the base, first copy | the base asks for a subscription |
 //! | a 2xx to a SUBSCRIBE reaches the base, first copy | it is live until the granted lifetime is over; with Expires 0 it has ended |
-//! | a response to one in the dialog that ends the dialog, or any refusal of the first but a challenge | it has ended |
+//! | a response to one in the dialog that ends the dialog, or any refusal or challenge of the first | it has ended |
 //! | a NOTIFY reaches the base | `terminated`: it has ended; a shorter `expires` counts |
 //! | the base answers that NOTIFY with a 2xx | it is live, even when the 2xx to the SUBSCRIBE is still on its way |
 //! | the base refuses that NOTIFY | it has ended, or it is in doubt: not every notifier keeps it then |
@@ -171,8 +171,7 @@ impl Subscriptions {
         };
         let ends = match status {
             200..300 => response.expires().or(asked.expires) == Some(0),
-            // The same SUBSCRIBE follows with credentials.
-            401 | 407 => false,
+            // Also when it is challenged: a base that has credentials asks once more.
             _ if asked.is_first => self.is_asked_for(&key),
             _ => ENDING_CODES.contains(&status),
         };
@@ -419,6 +418,27 @@ mod tests {
         script.notify(63, "anna", 1, ACTIVE);
         script.reply(63, "anna", 1, 200);
         assert_eq!(count(&script, 63), 0);
+    }
+
+    #[test]
+    fn a_copy_of_a_subscribe_does_not_revive_what_a_notify_has_closed() {
+        let mut script = Script::default();
+        subscribe(&mut script, 0, 1, 600);
+        let over = "Event: as-feature-event\r\nSubscription-State: terminated\r\n";
+        script.notify(1, "anna", 1, over);
+        subscribe(&mut script, 2, 1, 600);
+        accept(&mut script, 3, 1, 600);
+        assert_eq!(count(&script, 4), 0);
+    }
+
+    #[test]
+    fn an_older_answer_that_was_overtaken_grants_nothing() {
+        let mut script = subscribed();
+        refresh(&mut script, 10, 2, 600);
+        refresh(&mut script, 11, 3, 20);
+        accept(&mut script, 12, 3, 20);
+        accept(&mut script, 13, 2, 600);
+        assert_eq!((count(&script, 31), count(&script, 32)), (1, 0));
     }
 
     #[test]
