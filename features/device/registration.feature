@@ -26,5 +26,5 @@ Feature: Accounts register and stay registered
   Scenario: Every account subscribes for itself
     Given handset "Anna" is synchronised with the server
     And handset "Ben" is synchronised with the server
-    Then the server has 1 subscription of Anna
-    And the server has 1 subscription of Ben
+    Then the base has 1 subscription for Anna
+    And the base has 1 subscription for Ben

@@ -7,7 +7,7 @@ Feature: Subscriptions are refreshed in time
     Given the server grants subscriptions for 8 seconds
     And handset "Anna" is synchronised with the server
     When the subscription of Anna is refreshed
-    Then the server has 1 subscription of Anna
+    Then the base has 1 subscription for Anna
     When the portal turns Do Not Disturb on for Anna
     Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
 

@@ -6,7 +6,7 @@ Feature: 202 is as good as 200
   Scenario: The server answers 202
     Given the server answers SUBSCRIBEs with 202
     And handset "Anna" is synchronised with the server
-    Then the server has 1 subscription of Anna
+    Then the base has 1 subscription for Anna
     And the base does not subscribe for Anna for 120 seconds
     When the portal turns Do Not Disturb on for Anna
     Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY

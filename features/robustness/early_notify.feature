@@ -9,7 +9,7 @@ Feature: The NOTIFY overtakes the answer
     When the base is switched on
     Then handset "Anna" is synchronised within 20 seconds
     And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
-    And the server has 1 subscription of Anna
+    And the base has 1 subscription for Anna
 
   @ID-ROB-EARLY-003 @REQ-NOT-01
   Scenario: The base does not subscribe once more

@@ -10,7 +10,7 @@ Feature: The base takes its leave
     When provisioning switches feature key synchronisation off for Anna
     Then the base ends the subscription of Anna within 10 seconds
     And the base answers the NOTIFY with 200 within 500 milliseconds
-    And the server has no subscription of Anna
+    And the base has no subscription for Anna
 
   @ID-BSFT-UNSUB-002 @REQ-SUB-08
   Scenario: A closing NOTIFY with reason noresource does not lock the handset out
@@ -25,4 +25,4 @@ Feature: The base takes its leave
   Scenario: The account is deleted
     When provisioning deletes the account of Anna
     Then the base ends the subscription of Anna within 10 seconds
-    And the server has no subscription of Anna
+    And the base has no subscription for Anna

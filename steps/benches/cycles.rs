@@ -12,7 +12,7 @@ use bench::{Account, Bench, Setup, Sync};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use firmware_stubs::{Base, BaseConfig, Model};
-use server::{Dialect, Origin};
+use server::Dialect;
 use sip::feature_event::{Service, Setting};
 use sip::node::Node;
 use std::path::{Path, PathBuf};
@@ -78,6 +78,7 @@ impl World {
             evidence: None,
             accounts: vec![account],
             servers: vec![1],
+            faults: true,
             names: Names::default(),
         })
         .unwrap()
@@ -99,10 +100,10 @@ fn register_subscribe_notify_and_ten_changes(bencher: Bencher<'_, '_>) {
                     active: change % 2 == 0,
                     ..Setting::default()
                 };
-                bench.server(|server, now| {
-                    let service = Service::DoNotDisturb;
-                    server.set_service(now, "2001", service, setting, Origin::Portal)
-                });
+                let mut portal = bench.portal().unwrap();
+                portal
+                    .change("2001", Service::DoNotDisturb, &setting)
+                    .unwrap();
                 bench.run_for(Duration::from_secs(1)).unwrap();
             }
             let report = bench.finish();

@@ -33,6 +33,7 @@ pub struct Benches {
     folder: Option<PathBuf>,
     program: PathBuf,
     mutant: Option<(String, Mutant)>,
+    faults: bool,
     models: BTreeMap<String, Arc<Model>>,
     profiles: BTreeMap<PathBuf, Arc<Profile>>,
     dialects: BTreeMap<String, Arc<Dialect>>,
@@ -62,6 +63,7 @@ impl Benches {
             folder: folder.map(Path::to_owned),
             program: program.to_owned(),
             mutant,
+            faults: true,
             models: BTreeMap::new(),
             profiles: BTreeMap::new(),
             assumptions: (dialects.iter())
@@ -73,6 +75,13 @@ impl Benches {
             benches.read(rig)?;
         }
         Ok(benches)
+    }
+
+    /// The same with servers that cannot be made to misbehave, as real ones are.
+    #[must_use]
+    pub const fn without_faults(mut self) -> Self {
+        self.faults = false;
+        self
     }
 
     fn read(&mut self, rig: &Rig) -> Result<(), UsageError> {
@@ -118,6 +127,7 @@ impl Benches {
             evidence,
             accounts: accounts(rig),
             servers: vec![1],
+            faults: self.faults,
             names: Names::default(),
         })
     }

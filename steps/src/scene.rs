@@ -4,14 +4,16 @@
 //! scene. Deadlines of a `Then` count from the last stimulus, or from the NOTIFY that the step names.
 
 use crate::sight;
-use crate::vocabulary::Setting;
-use bench::{Account, Bench, Handset, RigError};
+use crate::sight::registration::Registrations;
+use crate::sight::subscription::Subscriptions;
+use crate::vocabulary::{Limit, Setting};
+use bench::{Account, Bench, Handset, PortalNow, RigError};
 use evidence::log::{Log, Stamp};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase};
 use reports::fold;
 use reports::index::CaseEntry;
 use server::fault::Fault;
-use server::{AppServer, Faults as _, SiteId};
+use server::{Faults, PortalError, SiteId};
 use sip::time::Instant;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +24,9 @@ pub enum StepFailure {
     /// The base is wrong.
     #[error("{0}")]
     Base(String),
+    /// What it needs is not there.
+    #[error("not applicable: {0}")]
+    NotApplicable(String),
     /// It cannot be decided.
     #[error("inconclusive: {0}")]
     Undecided(String),
@@ -40,6 +45,12 @@ impl From<RigError> for StepFailure {
     }
 }
 
+impl From<PortalError> for StepFailure {
+    fn from(error: PortalError) -> Self {
+        Self::Rig(format!("the portal: {error}"))
+    }
+}
+
 /// A point in the evidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
@@ -54,6 +65,10 @@ pub struct Scene {
     bench: Result<Box<Bench>, String>,
     log_file: Option<PathBuf>,
     powered: bool,
+    registrations: Registrations,
+    subscriptions: Subscriptions,
+    /// The last record that the two have taken in.
+    read: u64,
     /// When the base was switched on last.
     pub start: Mark,
     /// The last stimulus.
@@ -71,6 +86,9 @@ impl Scene {
             bench,
             log_file,
             powered: false,
+            registrations: Registrations::default(),
+            subscriptions: Subscriptions::default(),
+            read: 0,
             start: Mark::default(),
             stimulus: Mark::default(),
             seen: Mark::default(),
@@ -84,6 +102,9 @@ impl Scene {
             bench: Err(reason.to_owned()),
             log_file,
             powered: false,
+            registrations: Registrations::default(),
+            subscriptions: Subscriptions::default(),
+            read: 0,
             start: Mark::default(),
             stimulus: Mark::default(),
             seen: Mark::default(),
@@ -195,15 +216,83 @@ impl Scene {
         Ok(Handset::new(self.bench()?.face(name)?))
     }
 
-    /// Does something at the application server.
+    /// The portal of the application server.
     ///
     /// # Errors
     /// When there is no bench.
-    pub fn server<R>(
+    pub fn portal(&mut self) -> Result<PortalNow<'_>, StepFailure> {
+        Ok(self.bench()?.portal()?)
+    }
+
+    /// Makes the application server do what no user can have it do.
+    ///
+    /// # Errors
+    /// When there is no bench, or the server cannot be made to.
+    pub fn inject<R>(
         &mut self,
-        verb: impl FnOnce(&mut AppServer, Instant) -> R,
+        verb: impl FnOnce(&mut dyn Faults, Instant) -> R,
     ) -> Result<R, StepFailure> {
-        Ok(self.bench()?.server(verb))
+        match self.bench()?.faults() {
+            Some(mut faults) => Ok(faults.inject(verb)),
+            None => Err(StepFailure::NotApplicable(
+                "a real server cannot be made to misbehave".to_owned(),
+            )),
+        }
+    }
+
+    /// The same, with a record of it in these words.
+    ///
+    /// # Errors
+    /// As [`inject`](Self::inject).
+    pub fn inject_fault<R>(
+        &mut self,
+        words: &str,
+        verb: impl FnOnce(&mut dyn Faults, Instant) -> R,
+    ) -> Result<R, StepFailure> {
+        // What the server does at once is recorded after what made it do so.
+        self.inject(|_, _| ())?;
+        self.bench()?.fault(words);
+        self.inject(verb)
+    }
+
+    /// Which accounts the base has registered by now, as its own interface shows.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn registrations(&mut self) -> Result<&Registrations, StepFailure> {
+        self.read_on()?;
+        Ok(&self.registrations)
+    }
+
+    /// Which subscriptions the base has by now, as its own interface shows.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn subscriptions(&mut self) -> Result<&Subscriptions, StepFailure> {
+        self.read_on()?;
+        Ok(&self.subscriptions)
+    }
+
+    fn read_on(&mut self) -> Result<(), StepFailure> {
+        let bench = self.bench.as_deref();
+        let bench = bench.map_err(|reason| StepFailure::Rig(reason.clone()))?;
+        for record in bench.log().after(self.read) {
+            self.registrations.observe(record);
+            self.subscriptions.observe(record);
+        }
+        self.read = bench.last_seq();
+        Ok(())
+    }
+
+    /// Lets the world run until something more is recorded, until the deadline at the latest.
+    ///
+    /// # Errors
+    /// When the rig breaks.
+    pub fn run_on(&mut self, deadline: Instant) -> Result<(), StepFailure> {
+        let bench = self.bench()?;
+        let (seq, left) = (bench.last_seq(), deadline.since(bench.now()));
+        bench.until_record(seq, left, |_| true)?;
+        Ok(())
     }
 
     /// Switches the base on, unless it is on.
@@ -231,10 +320,9 @@ impl Scene {
     /// Loads a fault into the server's plan and records it.
     ///
     /// # Errors
-    /// When there is no bench.
+    /// As [`inject`](Self::inject).
     pub fn load_fault(&mut self, words: &str, fault: Fault) -> Result<(), StepFailure> {
-        self.bench()?.fault(words);
-        self.server(|server, _| server.load_fault(SiteId::FIRST, fault))?;
+        self.inject_fault(words, |server, _| server.load_fault(SiteId::FIRST, fault))?;
         Ok(())
     }
 
@@ -312,6 +400,23 @@ impl Scene {
         })
     }
 
+    /// When the time limit of a step is over that is about this person; `unsaid` when the step does not say.
+    ///
+    /// # Errors
+    /// When it counts from a NOTIFY and none comes.
+    pub fn deadline(
+        &mut self,
+        name: &str,
+        limit: Limit,
+        unsaid: Instant,
+    ) -> Result<Instant, StepFailure> {
+        Ok(match limit {
+            Limit::Unsaid => unsaid,
+            Limit::OfStimulus(length) => self.stimulus.at + length,
+            Limit::OfNotify(length) => self.notify_for(name)?.at + length,
+        })
+    }
+
     /// Waits until the idle screen shows the setting.
     ///
     /// # Errors
@@ -347,6 +452,7 @@ fn outcome_of(result: &Result<(), StepFailure>) -> (StepOutcome, String) {
     let outcome = match result {
         Ok(()) => return (StepOutcome::Pass, String::new()),
         Err(StepFailure::Base(_)) => StepOutcome::Fail,
+        Err(StepFailure::NotApplicable(_)) => StepOutcome::NotApplicable,
         Err(StepFailure::Undecided(_)) => StepOutcome::Inconclusive,
         Err(StepFailure::Rig(_)) => StepOutcome::Error,
     };

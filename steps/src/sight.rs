@@ -1,12 +1,18 @@
 //! Reading the evidence for a step: whose message is this, what does it ask for, what does a display say.
 //!
-//! Bodies are read by the evidence crate's own reader, not by the codec that base and server use.
+//! Bodies are read by the evidence crate's own reader, not by the codec that base and server use. What the base has at the
+//! server is read from its own interface too: [`registration`] and [`subscription`].
+
+pub mod registration;
+#[cfg(test)]
+mod script;
+pub mod subscription;
 
 use crate::vocabulary::Setting;
 use bench::profile::Display;
 use evidence::body::Reading;
 use evidence::message::{Message, Method};
-use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Service, View};
+use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Service, Unit, View};
 use std::fmt;
 use std::sync::Arc;
 
@@ -52,12 +58,19 @@ fn starting_with(
     sip.message().cloned()
 }
 
+/// The user part of a URI.
+fn user_part(uri: &str) -> Option<&str> {
+    uri.split_once(':')?.1.split('@').next()
+}
+
 /// Whether the user part of a URI is this user.
 fn has_user(uri: Option<&str>, user: &str) -> bool {
-    let part = uri
-        .and_then(|uri| uri.split_once(':'))
-        .map(|(_, rest)| rest);
-    part.and_then(|rest| rest.split('@').next()) == Some(user)
+    uri.and_then(user_part) == Some(user)
+}
+
+/// Whether two units may be the same one: a laboratory that cannot tell who it was names none.
+fn is_same(one: Option<&Unit>, other: Option<&Unit>) -> bool {
+    one.zip(other).is_none_or(|(one, other)| one == other)
 }
 
 /// Whether a request comes from this user's account.

@@ -256,6 +256,7 @@ fn steps(records: &[Record]) -> Vec<StepRow> {
             Some(StepOutcome::Fail) => ("fail", "✗"),
             Some(StepOutcome::Error) => ("error", "!"),
             Some(StepOutcome::Inconclusive) => ("inconclusive", "?"),
+            Some(StepOutcome::NotApplicable) => ("not-applicable", "–"),
         };
         let row = StepRow {
             outcome: word,

@@ -10,7 +10,10 @@
 mod instruments;
 mod power;
 mod running;
+mod server;
 mod unit;
+
+pub use server::{FaultsNow, PortalNow};
 
 use crate::error::RigError;
 use crate::face::{Console, Face, UnitFace, Web};
@@ -20,21 +23,18 @@ use crate::profile::Profile;
 use crate::provisioning::{Account, Gate, ProvisioningFile};
 use crate::rig::{HandsetFace, Rig};
 use crate::setup::{DOMAIN, Setup, open_lab};
+use ::server::UserConfig;
+use ::server::dialect::{Dialect, Mechanism};
 use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
-use server::dialect::{Dialect, Mechanism};
-use server::{AppServer, Faults as _, SiteId, UserConfig};
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use unit::UnitBench;
-
-/// How long the control interface of our own server may take.
-const PORTAL: Duration = Duration::from_secs(10);
 
 /// One scenario's laboratory and instruments.
 ///
@@ -57,7 +57,9 @@ pub struct Bench {
     accounts: Vec<Account>,
     face: HandsetFace,
     units: Vec<UnitBench>,
-    portal: BTreeMap<ExchangeId, Option<Reply>>,
+    dialect: Arc<Dialect>,
+    has_faults: bool,
+    controls: BTreeMap<ExchangeId, Option<Reply>>,
     broken: Option<RigError>,
     sip_messages: u64,
 }
@@ -109,7 +111,9 @@ impl Bench {
             accounts: setup.accounts,
             face: setup.face,
             units,
-            portal: BTreeMap::new(),
+            dialect: setup.dialect,
+            has_faults: setup.faults,
+            controls: BTreeMap::new(),
             broken: None,
             sip_messages: 0,
         };
@@ -119,14 +123,10 @@ impl Bench {
         }
         bench.note(&format!(
             "scenario {} on rig {} by its {} with {} in the {} laboratory",
-            setup.scenario, bench.rig.name, bench.face, setup.dialect.name, setup.lab
+            setup.scenario, bench.rig.name, bench.face, bench.dialect.name, setup.lab
         ));
         for account in bench.accounts.clone() {
-            let user = UserConfig::new(&account.user, &account.password);
-            for number in 0..setup.servers.len() {
-                let user = user.clone();
-                bench.server_at(number, |server, now| server.add_user(now, user));
-            }
+            bench.add_user(&UserConfig::new(&account.user, &account.password));
         }
         Ok(bench)
     }
@@ -231,73 +231,6 @@ impl Bench {
         })
     }
 
-    // The server.
-
-    /// Runs verbs of the first application server, or reads from it.
-    pub fn server<T>(&mut self, verb: impl FnOnce(&mut AppServer, Instant) -> T) -> T {
-        self.server_at(0, verb)
-    }
-
-    /// Runs verbs of one of the application servers.
-    ///
-    /// # Panics
-    /// When there is no such server.
-    pub fn server_at<T>(
-        &mut self,
-        number: usize,
-        verb: impl FnOnce(&mut AppServer, Instant) -> T,
-    ) -> T {
-        let layout = self.lab.layout();
-        let Some(place) = layout.servers.get(number) else {
-            unreachable!("the laboratory was set up without server {number}")
-        };
-        let mut verb = Some(verb);
-        let mut result = None;
-        self.lab.with_server(place.node, &mut |server, now| {
-            if let Some(verb) = verb.take() {
-                result = Some(verb(server, now));
-            }
-        });
-        match result {
-            Some(result) => result,
-            None => unreachable!("a laboratory runs the verb it is given"),
-        }
-    }
-
-    /// Sends a request to the server's control interface, as a portal does, and waits for the answer.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    pub fn portal(
-        &mut self,
-        request: http::Request<Bytes>,
-    ) -> Result<http::Response<Bytes>, RigError> {
-        self.intact()?;
-        let line = format!("{} {}", request.method(), request.uri());
-        self.note(&format!("the portal sends {line}"));
-        let server = self.lab.layout().servers.first().map(|place| place.node);
-        let server = server.ok_or_else(|| RigError::Missing {
-            what: "application server".to_owned(),
-        })?;
-        let exchange = self.lab.request(server, request);
-        self.portal.insert(exchange, None);
-        let deadline = self.now() + PORTAL;
-        loop {
-            let answered = self.portal.get(&exchange).is_some_and(Option::is_some);
-            if answered || self.now() >= deadline {
-                break;
-            }
-            self.step(deadline)?;
-        }
-        let reason = match self.portal.remove(&exchange).flatten() {
-            Some(Ok(response)) => return Ok(response),
-            Some(Err(HttpFailure(reason))) => reason,
-            None => "no answer".to_owned(),
-        };
-        let part = format!("the server's control interface, {line}");
-        Err(self.breaks(RigError::Lab { part, reason }))
-    }
-
     // Provisioning.
 
     /// Changes what every unit finds when it fetches its provisioning file next.
@@ -328,16 +261,6 @@ impl Bench {
     /// The accounts that are in the provisioning files now.
     pub fn provisioned(&self) -> impl Iterator<Item = &Account> {
         self.units.iter().flat_map(|unit| &unit.file.accounts)
-    }
-
-    /// Lets the server tell the base, over this user's account, to fetch its provisioning file again.
-    ///
-    /// # Errors
-    /// When there is no such account.
-    pub fn check_sync(&mut self, name: &str) -> Result<(), RigError> {
-        let user = self.account(name)?.user.clone();
-        self.server(|server, now| server.check_sync(now, SiteId::FIRST, &user));
-        Ok(())
     }
 
     // The network.

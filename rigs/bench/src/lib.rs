@@ -18,7 +18,7 @@ pub mod screen;
 pub mod setup;
 pub mod web;
 
-pub use bench::{Bench, BenchReport};
+pub use bench::{Bench, BenchReport, FaultsNow, PortalNow};
 pub use error::RigError;
 pub use face::{Face, Press};
 pub use handset::Handset;

@@ -46,6 +46,8 @@ pub struct Setup {
     pub accounts: Vec<Account>,
     /// The application servers: how many sites each has. The first site of the first server is where units register.
     pub servers: Vec<usize>,
+    /// Whether scenarios can make the application servers misbehave: ours can, a real one cannot.
+    pub faults: bool,
     /// What names resolve to.
     pub names: Names,
 }

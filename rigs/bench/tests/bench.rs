@@ -322,3 +322,27 @@ fn an_evidence_file_that_cannot_be_written_is_named() {
         "{error}"
     );
 }
+
+#[test]
+fn a_portal_changes_and_shows_what_a_user_has_with_or_without_faults() {
+    for has_faults in [true, false] {
+        let mut setup = setup(CONSOLE, Habit::Good);
+        setup.faults = has_faults;
+        let mut bench = Bench::open(setup).unwrap();
+        assert_eq!(bench.faults().is_some(), has_faults);
+        let on = sip::service::Setting {
+            active: true,
+            ..sip::service::Setting::default()
+        };
+        let mut portal = bench.portal().unwrap();
+        let service = Service::DoNotDisturb;
+        portal.change("1001", service, &on).unwrap();
+        assert_eq!(portal.read("1001", service), Ok(on.clone()));
+        assert!(portal.services("1001").unwrap().contains(&(service, on)));
+        let nobody = portal.read("nobody", service);
+        assert_eq!(
+            nobody,
+            Err(server::PortalError::NoUser("nobody".to_owned()))
+        );
+    }
+}

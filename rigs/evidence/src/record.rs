@@ -358,6 +358,8 @@ pub enum StepOutcome {
     Fail,
     /// It could not be decided.
     Inconclusive,
+    /// What it needs is not there: a real server cannot be made to misbehave.
+    NotApplicable,
     /// It holds.
     Pass,
 }

@@ -5,7 +5,9 @@
 //! bench convicts nobody; the findings made before stay in the outcome for a person to read. A step that failed after
 //! the rig broke is not counted.
 //!
-//! Precedence: not-run, not-applicable, error, fail, inconclusive, pass. A waiver turns a fail into `waived` only when
+//! Precedence: not-run, not-applicable as the plan decides, error, fail, not-applicable as a step finds out, inconclusive,
+//! pass. A step that needs what is not there ends its scenario, so nothing else must have been exercised; what the base did
+//! wrong before counts. A waiver turns a fail into `waived` only when
 //! every finding and failed step belongs to a waived requirement.
 
 use crate::catalogue::RequirementId;
@@ -126,6 +128,13 @@ impl Outcome {
             };
             outcome.raise(word, reason);
         }
+        if let Some(reason) = steps.not_applicable {
+            if outcome.verdict == Verdict::Pass {
+                outcome.verdict = Verdict::NotApplicable;
+            }
+            outcome.reasons.push(reason);
+            return outcome;
+        }
         if let Some(reason) = steps.inconclusive {
             outcome.raise(Verdict::Inconclusive, reason);
         }
@@ -227,6 +236,7 @@ struct Steps {
     error: Option<String>,
     fail: Option<String>,
     inconclusive: Option<String>,
+    not_applicable: Option<String>,
 }
 
 impl Steps {
@@ -246,6 +256,7 @@ impl Steps {
                 StepOutcome::Error => &mut steps.error,
                 StepOutcome::Fail => &mut steps.fail,
                 StepOutcome::Inconclusive => &mut steps.inconclusive,
+                StepOutcome::NotApplicable => &mut steps.not_applicable,
                 StepOutcome::Pass => continue,
             };
             place.get_or_insert_with(|| format!("{text}: {reason}"));

@@ -1,35 +1,26 @@
 //! What the server does wrong, or otherwise than a base may expect.
 
-use super::{number, setting};
+use super::number;
 use crate::scene::StepFailure;
+use crate::vocabulary::Setting;
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, when};
 use evidence::message::Method;
 use server::dialect::Device;
-use server::fault::{Action, Ending, Fault, Faults as _, Purpose};
+use server::fault::{Action, Ending, Fault, Purpose};
 use server::{ServiceValue, SiteId};
-use sip::feature_event::{Service, Setting};
+use sip::service::Service;
 
 fn on_subscribe(action: Action) -> Fault {
     Fault::new(action).on_method(&Method::Subscribe)
 }
 
-#[given(
-    regex = r"^the server notifies ((?:Do Not Disturb|call forwarding).*) whatever it is asked$"
-)]
-async fn contradicts(world: &mut World, step: &Step, value: String) -> Result<(), StepFailure> {
+#[given(expr = "the server notifies {setting} whatever it is asked")]
+async fn contradicts(world: &mut World, step: &Step, wanted: Setting) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wanted = setting(&value)?;
-            let service = wanted.0.service;
-            let kept = Setting {
-                active: wanted.0.active,
-                number: wanted.0.number.clone(),
-                rings: wanted.0.rings,
-                agent: None,
-            };
-            let values = vec![ServiceValue::new(service, &kept)];
+            let values = vec![ServiceValue::new(wanted.service(), &wanted.value())];
             let words = format!("the server keeps {wanted} whatever it is asked");
             scene.load_fault(
                 &words,
@@ -68,12 +59,9 @@ async fn part_order(world: &mut World, step: &Step, order: String) -> Result<(),
         .perform(step, move |scene| {
             let services: Result<Vec<Service>, StepFailure> = order
                 .split(", ")
-                .map(|name| match name {
-                    "DND" => Ok(Service::DoNotDisturb),
-                    "CFA" => Ok(Service::CallForwardingAlways),
-                    "CFB" => Ok(Service::CallForwardingBusy),
-                    "CFNA" => Ok(Service::CallForwardingNoAnswer),
-                    other => Err(StepFailure::Rig(format!("`{other}` is no service"))),
+                .map(|name| {
+                    let service = Service::from_abbreviation(name);
+                    service.ok_or_else(|| StepFailure::Rig(format!("`{name}` is no service")))
                 })
                 .collect();
             let words = format!("the server sends the documents in the order {order}");
@@ -144,9 +132,9 @@ async fn forgets_nonces(world: &mut World, step: &Step) -> Result<(), StepFailur
     world
         .perform(step, |scene| {
             scene.mark()?;
-            scene.bench()?.fault("the server forgets its nonces");
-            scene.server(|server, _| server.expire_nonces(SiteId::FIRST))?;
-            Ok(())
+            scene.inject_fault("the server forgets its nonces", |server, _| {
+                server.expire_nonces(SiteId::FIRST);
+            })
         })
         .await
 }
@@ -244,9 +232,9 @@ async fn speaks_again(world: &mut World, step: &Step) -> Result<(), StepFailure>
     world
         .perform(step, |scene| {
             scene.mark()?;
-            scene.bench()?.fault("the server works as it should again");
-            scene.server(|server, _| server.clear_faults(SiteId::FIRST))?;
-            Ok(())
+            scene.inject_fault("the server works as it should again", |server, _| {
+                server.clear_faults(SiteId::FIRST);
+            })
         })
         .await
 }
@@ -274,13 +262,10 @@ async fn forgets(world: &mut World, step: &Step, name: String) -> Result<(), Ste
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
             scene.mark()?;
-            scene
-                .bench()?
-                .fault(&format!("the server forgets the subscription of {name}"));
-            scene.server(|server, _| {
-                server.forget_subscriptions(SiteId::FIRST, &user.as_str().into())
-            })?;
-            Ok(())
+            let words = format!("the server forgets the subscription of {name}");
+            scene.inject_fault(&words, |server, _| {
+                server.forget_subscriptions(SiteId::FIRST, &user.as_str().into());
+            })
         })
         .await
 }
@@ -297,10 +282,9 @@ async fn ends_with(
             let user = scene.person(&name)?.user;
             scene.mark()?;
             let (which, ending) = (user.as_str().into(), Ending::because(&reason));
-            scene.server(|server, now| {
+            scene.inject(|server, now| {
                 server.end_subscriptions(now, SiteId::FIRST, &which, &ending);
-            })?;
-            Ok(())
+            })
         })
         .await
 }

@@ -1,30 +1,28 @@
 //! What users do at their handsets, and what the displays show them.
 
-use super::{seconds, setting};
 use crate::scene::{Scene, StepFailure};
 use crate::sight::{self, EditorWords};
-use crate::vocabulary::Setting;
+use crate::vocabulary::{Limit, Person, ServiceName, Setting};
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
-use evidence::record::Service;
+use sip::time::Instant;
 use std::time::Duration;
 
 /// How long a display may take to follow, where a step does not say: no NOTIFY is on its way then.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-#[when(regex = r"^(\w+) (?:turns|sets) ((?:Do Not Disturb|call forwarding).*) in the menu$")]
+#[when(expr = "{person} turns/sets {setting} in the menu")]
 async fn user_changes(
     world: &mut World,
     step: &Step,
-    name: String,
-    wanted: String,
+    person: Person,
+    wanted: Setting,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wanted = setting(&wanted)?;
             scene.mark()?;
-            scene.handset(&name)?.set_service(wanted.0)?;
+            scene.handset(&person.0)?.set_service(wanted.0)?;
             Ok(())
         })
         .await
@@ -48,54 +46,50 @@ async fn user_changes_ringer(
         .await
 }
 
-#[given(regex = r"^(\w+) has the Do Not Disturb menu open$")]
-async fn menu_is_open(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
+#[given(expr = "{person} has the {service} menu open")]
+async fn menu_is_open(
+    world: &mut World,
+    step: &Step,
+    person: Person,
+    service: ServiceName,
+) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            scene
-                .handset(&name)?
-                .open_service_menu(Service::DoNotDisturb)?;
+            scene.handset(&person.0)?.open_service_menu(service.0)?;
             Ok(())
         })
         .await
 }
 
-#[then(
-    regex = r"^(\w+)'s idle screen shows ((?:Do Not Disturb|call forwarding).*?)(?: within (\d+) seconds( of the NOTIFY)?)?$"
-)]
+#[then(expr = "{person}'s idle screen shows {setting}{limit}")]
 async fn idle_screen_shows(
     world: &mut World,
     step: &Step,
-    name: String,
-    wanted: String,
-    limit: String,
-    of_the_notify: String,
+    person: Person,
+    wanted: Setting,
+    limit: Limit,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wanted = setting(&wanted)?;
-            let deadline = deadline(scene, &name, &limit, &of_the_notify)?;
-            scene.idle_shows(&name, &wanted, deadline)
+            let deadline = deadline(scene, &person.0, limit)?;
+            scene.idle_shows(&person.0, &wanted, deadline)
         })
         .await
 }
 
-#[then(
-    regex = r"^(\w+)'s menu shows ((?:Do Not Disturb|call forwarding).*?)(?: within (\d+) seconds( of the NOTIFY)?)?$"
-)]
+#[then(expr = "{person}'s menu shows {setting}{limit}")]
 async fn menu_shows(
     world: &mut World,
     step: &Step,
-    name: String,
-    wanted: String,
-    limit: String,
-    of_the_notify: String,
+    person: Person,
+    wanted: Setting,
+    limit: Limit,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wanted = setting(&wanted)?;
-            let deadline = deadline(scene, &name, &limit, &of_the_notify)?;
-            scene.handset(&name)?.open_service_menu(wanted.0.service)?;
+            let name = person.0;
+            let deadline = deadline(scene, &name, limit)?;
+            scene.handset(&name)?.open_service_menu(wanted.service())?;
             editor_shows(scene, &name, &wanted, deadline)?;
             scene.handset(&name)?.go_idle()?;
             Ok(())
@@ -103,48 +97,32 @@ async fn menu_shows(
         .await
 }
 
-#[then(
-    regex = r"^the open menu shows (\w+) ((?:Do Not Disturb|call forwarding).*?) within (\d+) seconds( of the NOTIFY)$"
-)]
+#[then(expr = "the open menu shows {person} {setting}{limit}")]
 async fn open_menu_shows(
     world: &mut World,
     step: &Step,
-    name: String,
-    wanted: String,
-    limit: String,
-    of_the_notify: String,
+    person: Person,
+    wanted: Setting,
+    limit: Limit,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wanted = setting(&wanted)?;
-            let deadline = deadline(scene, &name, &limit, &of_the_notify)?;
-            editor_shows(scene, &name, &wanted, deadline)
+            let deadline = deadline(scene, &person.0, limit)?;
+            editor_shows(scene, &person.0, &wanted, deadline)
         })
         .await
 }
 
-fn deadline(
-    scene: &mut Scene,
-    name: &str,
-    limit: &str,
-    of_the_notify: &str,
-) -> Result<sip::time::Instant, StepFailure> {
-    if limit.is_empty() {
-        return Ok(scene.bench()?.now() + AT_ONCE);
-    }
-    let start = if of_the_notify.is_empty() {
-        scene.stimulus
-    } else {
-        scene.notify_for(name)?
-    };
-    Ok(start.at + seconds(limit)?)
+fn deadline(scene: &mut Scene, name: &str, limit: Limit) -> Result<Instant, StepFailure> {
+    let at_once = scene.bench()?.now() + AT_ONCE;
+    scene.deadline(name, limit, at_once)
 }
 
 fn editor_shows(
     scene: &mut Scene,
     name: &str,
     wanted: &Setting,
-    deadline: sip::time::Instant,
+    deadline: Instant,
 ) -> Result<(), StepFailure> {
     let profile = scene.bench()?.shared_profile();
     let display = &profile.display;

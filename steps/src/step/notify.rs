@@ -3,38 +3,32 @@
 use super::number;
 use crate::scene::{Mark, Scene, StepFailure};
 use crate::sight;
+use crate::vocabulary::{Person, Setting};
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{then, when};
 use evidence::message::Method;
 use evidence::record::{Direction, Fate, Record};
 use server::SiteId;
-use server::fault::{Action, Faults as _};
+use server::fault::Action;
 use server::notify_spec::{NotifyDialog, NotifySpec};
-use sip::feature_event::{Service, Setting};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long copies and answers of a NOTIFY may go on: Timer F of the server, and some.
 const COPIES_END: Duration = Duration::from_secs(40);
 
-#[when(regex = r"^the server sends (\w+) a NOTIFY of Do Not Disturb on with (.+)$")]
+#[when(expr = "the server sends {person} a NOTIFY of {setting} with {}")]
 async fn odd_notify(
     world: &mut World,
     step: &Step,
-    name: String,
+    person: Person,
+    told: Setting,
     odd: String,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let on = vec![(
-                Service::DoNotDisturb,
-                Setting {
-                    active: true,
-                    ..Setting::default()
-                },
-            )];
-            let spec = NotifySpec::new().with_values(on);
+            let spec = NotifySpec::new().with_values(vec![(told.service(), told.value())]);
             let spec = if odd == "an unknown Call-ID" {
                 spec.in_dialog(NotifyDialog::UnknownCallId)
             } else if odd == "an unknown To tag" {
@@ -48,7 +42,7 @@ async fn odd_notify(
             } else {
                 return Err(StepFailure::Rig(format!("no NOTIFY is known with {odd}")));
             };
-            send(scene, &name, spec)
+            send(scene, &person.0, spec)
         })
         .await
 }
@@ -86,7 +80,7 @@ async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(),
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
             // The stimulus stays the change itself: its NOTIFY and the copy belong together.
-            scene.server(|server, now| {
+            scene.inject(|server, now| {
                 server.notify(now, SiteId::FIRST, &user, &NotifySpec::retransmission())
             })?;
             Ok(())
@@ -97,7 +91,7 @@ async fn same_notify(world: &mut World, step: &Step, name: String) -> Result<(),
 fn send(scene: &mut Scene, name: &str, spec: NotifySpec) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     scene.mark()?;
-    scene.server(|server, now| server.notify(now, SiteId::FIRST, &user, &spec))?;
+    scene.inject(|server, now| server.notify(now, SiteId::FIRST, &user, &spec))?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use bench::Sync;
 use bench::provisioning::Transport;
 use cucumber::gherkin::Step;
 use cucumber::{given, when};
+use server::SiteId;
 
 #[given(regex = r#"^handset "(\w+)" has feature key synchronisation off$"#)]
 async fn switched_off(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
@@ -78,6 +79,8 @@ fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), StepFailure> 
 
 /// Has the server tell the base to fetch its file again.
 fn tell(scene: &mut Scene, name: &str) -> Result<(), StepFailure> {
+    let user = scene.person(name)?.user;
     scene.mark()?;
-    Ok(scene.bench()?.check_sync(name)?)
+    scene.inject(|server, now| server.check_sync(now, SiteId::FIRST, &user))?;
+    Ok(())
 }

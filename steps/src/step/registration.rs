@@ -8,7 +8,7 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use evidence::message::Method;
 use server::fault::{Action, Fault};
-use server::{ExpiresPolicy, Faults as _, Lifetime, SiteId};
+use server::{ExpiresPolicy, Lifetime, SiteId};
 use sip::time::Instant;
 use std::time::Duration;
 
@@ -80,26 +80,34 @@ async fn stays_registered(
             } else {
                 seconds(&length)?
             };
-            let user = scene.person(&name)?.user;
             let end = scene.here()?.at + length;
-            loop {
-                let bound = lasting_binding(scene, &user)?;
-                let Some(until) = bound else {
-                    let at = scene.here()?.at;
-                    return Err(StepFailure::Base(format!(
-                        "{name}'s registration had run out at {at} s"
-                    )));
-                };
-                let now = scene.here()?.at;
-                if now >= end {
-                    return Ok(());
-                }
-                // Just beyond the moment at which the server would forget the handset.
+            stays_registered_until(scene, &name, end)
+        })
+        .await
+}
+
+fn stays_registered_until(scene: &mut Scene, name: &str, end: Instant) -> Result<(), StepFailure> {
+    let user = scene.person(name)?.user;
+    loop {
+        let now = scene.here()?.at;
+        let registrations = scene.registrations()?;
+        let until = registrations.lasts_until(&user, now);
+        if until.is_none() && !registrations.is_being_renewed(&user, now) {
+            return Err(StepFailure::Base(format!(
+                "{name}'s registration had run out at {now} s"
+            )));
+        }
+        match until {
+            Some(_) if now >= end => return Ok(()),
+            // Just beyond the moment at which the registration is over.
+            Some(until) => {
                 let next = (until + Duration::from_millis(1)).min(end);
                 scene.bench()?.run_for(next.since(now))?;
             }
-        })
-        .await
+            // The answer to a REGISTER that left in time is on its way.
+            None => scene.run_on(now + Duration::from_secs(1))?,
+        }
+    }
 }
 
 #[then(regex = r"^the base registers (\w+) (\d+) more times within (\d+) seconds$")]
@@ -148,7 +156,7 @@ async fn grants(
                 Lifetime::Subscription
             };
             let policy = ExpiresPolicy::at_most(number(&length)?);
-            scene.server(|server, _| server.set_expires_policy(SiteId::FIRST, of, policy))?;
+            scene.inject(|server, _| server.set_expires_policy(SiteId::FIRST, of, policy))?;
             Ok(())
         })
         .await
@@ -176,30 +184,15 @@ async fn silent_to_registers(
 fn is_registered(scene: &mut Scene, name: &str, deadline: Instant) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     loop {
-        if lasting_binding(scene, &user)?.is_some() {
+        let now = scene.here()?.at;
+        if scene.registrations()?.lasts_until(&user, now).is_some() {
             return Ok(());
         }
-        let now = scene.here()?;
-        if now.at >= deadline {
+        if now >= deadline {
             return Err(StepFailure::Base(format!(
-                "{name} is not registered at {} s",
-                now.at
+                "{name} is not registered at {now} s"
             )));
         }
-        scene
-            .bench()?
-            .until_record(now.seq, deadline.since(now.at), |_| true)?;
+        scene.run_on(deadline)?;
     }
-}
-
-/// When the binding of a user that lasts longest ends.
-fn lasting_binding(scene: &mut Scene, user: &str) -> Result<Option<Instant>, StepFailure> {
-    scene.server(|server, now| {
-        server
-            .bindings(user)
-            .iter()
-            .map(|binding| binding.expires_at)
-            .filter(|at| *at > now)
-            .max()
-    })
 }

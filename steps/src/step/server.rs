@@ -1,77 +1,71 @@
-//! The application server's side: the portal, the stored services, the active subscriptions.
+//! The application server's side: what its portal shows and changes.
 
-use super::{counted, number, seconds, setting};
 use crate::scene::{Scene, StepFailure};
-use crate::vocabulary::{self, Setting};
+use crate::vocabulary::{Limit, Person, Setting};
 use crate::world::World;
 use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
-use server::{Faults as _, Origin};
+use sip::service;
 use std::time::Duration;
 
-/// How long the server may take to have something, where a step does not say.
+/// How long a display may take to follow the NOTIFY of a change that only prepares a scenario: our choice, because what is
+/// prepared is not what is judged.
 const AT_ONCE: Duration = Duration::from_secs(5);
 
-#[given(regex = r"^the server has ((?:Do Not Disturb|call forwarding).*) for (\w+)$")]
+#[given(expr = "the server has {setting} for {person}")]
 async fn server_starts_with(
     world: &mut World,
     step: &Step,
-    wanted: String,
-    name: String,
+    wanted: Setting,
+    person: Person,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let (wanted, person) = (setting(&wanted)?, scene.person(&name)?);
-            let (service, value) = stored(scene, &person.user, &wanted)?;
-            scene.server(|server, now| {
-                server.set_service_silently(now, &person.user, service, value)
+            let user = scene.person(&person.0)?.user;
+            let value = stored(scene, &user, &wanted)?;
+            scene.inject(|server, now| {
+                server.set_service_silently(now, &user, wanted.service(), value)
             })?;
             Ok(())
         })
         .await
 }
 
-#[when(regex = r"^the portal (?:turns|sets) ((?:Do Not Disturb|call forwarding).*) for (\w+)$")]
+#[when(expr = "the portal turns/sets {setting} for {person}")]
 async fn portal_sets(
     world: &mut World,
     step: &Step,
-    wanted: String,
-    name: String,
+    wanted: Setting,
+    person: Person,
 ) -> Result<(), StepFailure> {
     world
-        .perform(step, move |scene| set_at_portal(scene, &wanted, &name))
+        .perform(step, move |scene| set_at_portal(scene, &wanted, &person.0))
         .await
 }
 
-#[given(
-    regex = r"^the portal has (?:turned|set) ((?:Do Not Disturb|call forwarding).*) for (\w+)$"
-)]
+#[given(expr = "the portal has turned/set {setting} for {person}")]
 async fn portal_has_set(
     world: &mut World,
     step: &Step,
-    wanted: String,
-    name: String,
+    wanted: Setting,
+    person: Person,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            set_at_portal(scene, &wanted, &name)?;
-            let shown = setting(&wanted)?;
-            let deadline = scene.notify_for(&name)?.at + AT_ONCE;
-            scene.idle_shows(&name, &shown, deadline)?;
+            set_at_portal(scene, &wanted, &person.0)?;
+            let deadline = scene.notify_for(&person.0)?.at + AT_ONCE;
+            scene.idle_shows(&person.0, &wanted, deadline)?;
             scene.mark()?;
             Ok(())
         })
         .await
 }
 
-fn set_at_portal(scene: &mut Scene, wanted: &str, name: &str) -> Result<(), StepFailure> {
-    let (wanted, person) = (setting(wanted)?, scene.person(name)?);
-    let (service, value) = stored(scene, &person.user, &wanted)?;
+fn set_at_portal(scene: &mut Scene, wanted: &Setting, name: &str) -> Result<(), StepFailure> {
+    let user = scene.person(name)?.user;
+    let value = stored(scene, &user, wanted)?;
     scene.mark()?;
-    scene.server(|server, now| {
-        server.set_service(now, &person.user, service, value, Origin::Portal)
-    })?;
-    Ok(())
+    Ok(scene.portal()?.change(&user, wanted.service(), &value)?)
 }
 
 /// What the server is to store: what the phrase does not say stays as it is.
@@ -79,85 +73,42 @@ fn stored(
     scene: &mut Scene,
     user: &str,
     wanted: &Setting,
-) -> Result<(sip::feature_event::Service, sip::feature_event::Setting), StepFailure> {
-    let service = wanted.0.service;
-    let before = scene.server(|server, _| server.service(user, service).cloned())?;
-    let before = before
-        .ok_or_else(|| StepFailure::Rig(format!("the server has no such service for {user}")))?;
-    let mut value = before.setting.clone();
-    value.active = wanted.0.active;
-    value.number = wanted.0.number.clone().or(value.number);
-    value.rings = wanted.0.rings.or(value.rings);
-    Ok((service, value))
+) -> Result<service::Setting, StepFailure> {
+    let before = scene.portal()?.read(user, wanted.service())?;
+    let wanted = wanted.value();
+    Ok(service::Setting {
+        active: wanted.active,
+        number: wanted.number.or(before.number),
+        rings: wanted.rings.or(before.rings),
+        agent: wanted.agent.or(before.agent),
+    })
 }
 
-#[then(
-    regex = r"^the server has ((?:Do Not Disturb|call forwarding).*?) for (\w+)(?: within (\d+) seconds)?$"
-)]
+#[then(expr = "the server has {setting} for {person}{limit}")]
 async fn server_has(
     world: &mut World,
     step: &Step,
-    wanted: String,
-    name: String,
-    limit: String,
+    wanted: Setting,
+    person: Person,
+    limit: Limit,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let (wanted, person) = (setting(&wanted)?, scene.person(&name)?);
-            let limit = if limit.is_empty() {
-                Duration::ZERO
-            } else {
-                seconds(&limit)?
-            };
-            let service = wanted.0.service;
-            let deadline = scene.stimulus.at + limit;
+            let (name, at_once) = (person.0, scene.stimulus.at);
+            let user = scene.person(&name)?.user;
+            let deadline = scene.deadline(&name, limit, at_once)?;
             loop {
-                let kept =
-                    scene.server(|server, _| server.service(&person.user, service).cloned())?;
-                let kept = kept.map(|state| vocabulary::setting_of(service, &state.setting));
-                if kept.as_ref().is_some_and(|kept| wanted.is_met_by(&kept.0)) {
+                let kept = scene.portal()?.read(&user, wanted.service())?;
+                let kept = Setting::new(wanted.service(), kept);
+                if wanted.is_met_by(&kept.0) {
                     return Ok(());
                 }
-                let now = scene.bench()?.now();
-                if now >= deadline {
-                    let kept = kept.map_or_else(|| "nothing".to_owned(), |kept| kept.to_string());
+                if scene.bench()?.now() >= deadline {
                     return Err(StepFailure::Base(format!(
                         "the server has {kept} for {name}, not {wanted}"
                     )));
                 }
-                let seq = scene.bench()?.last_seq();
-                scene.bench()?.until_record(seq, deadline - now, |_| true)?;
-            }
-        })
-        .await
-}
-
-#[then(regex = r"^the server has (\d+|no) subscriptions? of (\w+)$")]
-async fn server_has_subscriptions(
-    world: &mut World,
-    step: &Step,
-    count: String,
-    name: String,
-) -> Result<(), StepFailure> {
-    world
-        .perform(step, move |scene| {
-            let wanted: usize = if count == "no" { 0 } else { number(&count)? };
-            let person = scene.person(&name)?;
-            let deadline = scene.here()?.at + AT_ONCE;
-            loop {
-                let have = scene.server(|server, _| server.subscriptions(&person.user).len())?;
-                if have == wanted {
-                    return Ok(());
-                }
-                let now = scene.bench()?.now();
-                if now >= deadline {
-                    let have = counted(have, "subscription");
-                    return Err(StepFailure::Base(format!(
-                        "the server has {have} of {name}, not {wanted}"
-                    )));
-                }
-                let seq = scene.bench()?.last_seq();
-                scene.bench()?.until_record(seq, deadline - now, |_| true)?;
+                scene.run_on(deadline)?;
             }
         })
         .await

@@ -1,6 +1,6 @@
 //! Subscriptions: what the base asks the server for, when, and how often.
 
-use super::{counted, number, seconds, setting};
+use super::{counted, number, seconds};
 use crate::scene::{Mark, Scene, StepFailure};
 use crate::sight;
 use crate::vocabulary::Setting;
@@ -9,7 +9,7 @@ use cucumber::gherkin::Step;
 use cucumber::{given, then, when};
 use evidence::message::{Message, Method};
 use evidence::record::{Direction, Fate, Record};
-use server::{Faults as _, NotifySpec, SiteId};
+use server::{NotifySpec, SiteId};
 use sip::time::Instant;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +17,10 @@ use std::time::Duration;
 
 /// How long a base may take from power to a synchronised handset, where a step does not say.
 const STARTS: Duration = Duration::from_secs(60);
+
+/// How long the number of subscriptions may take to settle, where a step does not say: our choice, because answers and
+/// closing NOTIFYs that are lost once are repeated within it.
+const SETTLES: Duration = Duration::from_secs(5);
 
 /// How long a refresh may be away: the longest lifetime that a scenario grants, and some.
 const LONGEST_LIFE: Duration = Duration::from_secs(4000);
@@ -53,8 +57,8 @@ async fn synchronised_within(
         .await
 }
 
-/// The handset is synchronised when a NOTIFY for it reached the base after `start`, was answered 200, and the server
-/// counts a subscription.
+/// The handset is synchronised when a NOTIFY for it reached the base after `start`, was answered 200, and a subscription of
+/// it is live then.
 fn is_synchronised(
     scene: &mut Scene,
     name: &str,
@@ -90,27 +94,58 @@ fn is_synchronised(
             "no NOTIFY for {name} was accepted within {limit} s"
         )));
     }
-    let active = scene.server(|server, _| server.subscriptions(&user).len())?;
-    if active == 0 {
+    if live_subscriptions(scene, &user)? == 0 {
         return Err(StepFailure::Base(format!(
-            "the server has no subscription of {name}"
+            "{name}'s subscription is over again"
         )));
     }
     Ok(())
 }
 
-#[then(
-    regex = r"^the base asks the server for ((?:Do Not Disturb|call forwarding).*) within (\d+) seconds$"
-)]
+fn live_subscriptions(scene: &mut Scene, user: &str) -> Result<usize, StepFailure> {
+    let now = scene.here()?.at;
+    Ok(scene.subscriptions()?.count(user, now))
+}
+
+#[then(regex = r"^the base has (\d+|no) subscriptions? for (\w+)$")]
+async fn base_has_subscriptions(
+    world: &mut World,
+    step: &Step,
+    count: String,
+    name: String,
+) -> Result<(), StepFailure> {
+    world
+        .perform(step, move |scene| {
+            let wanted: usize = if count == "no" { 0 } else { number(&count)? };
+            let user = scene.person(&name)?.user;
+            let deadline = scene.here()?.at + SETTLES;
+            loop {
+                let have = live_subscriptions(scene, &user)?;
+                if have == wanted {
+                    return Ok(());
+                }
+                if scene.here()?.at >= deadline {
+                    let have = counted(have, "subscription");
+                    return Err(StepFailure::Base(format!(
+                        "the base has {have} for {name}, not {wanted}"
+                    )));
+                }
+                scene.run_on(deadline)?;
+            }
+        })
+        .await
+}
+
+#[then(expr = "the base asks the server for {setting} within {int} seconds")]
 async fn asks_for(
     world: &mut World,
     step: &Step,
-    wanted: String,
+    wanted: Setting,
     limit: String,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let (wanted, limit) = (setting(&wanted)?, seconds(&limit)?);
+            let limit = seconds(&limit)?;
             let mark = scene.stimulus;
             let mut asked = Vec::new();
             let found = scene.await_record(mark, limit, |record| {
@@ -475,23 +510,19 @@ async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(
             let user = scene.person(&name)?.user;
             let deadline = scene.here()?.at + LONGEST_LIFE;
             loop {
-                let is_active =
-                    scene.server(|server, _| !server.subscriptions(&user).is_empty())?;
-                if is_active {
+                let now = scene.here()?.at;
+                if scene.subscriptions()?.has_sure_one(&user, now) {
                     break;
                 }
-                let now = scene.here()?;
-                if now.at >= deadline {
+                if now >= deadline {
                     return Err(StepFailure::Base(format!(
                         "{name} has no subscription any more"
                     )));
                 }
-                scene
-                    .bench()?
-                    .until_record(now.seq, deadline.since(now.at), |_| true)?;
+                scene.run_on(deadline)?;
             }
             scene.mark()?;
-            scene.server(|server, now| {
+            scene.inject(|server, now| {
                 server.notify(now, SiteId::FIRST, &user, &NotifySpec::new())
             })?;
             scene.notify_for(&name)?;
@@ -525,13 +556,13 @@ async fn lives_on(
                     "{name}'s subscription was over at {at} s"
                 )));
             }
-            let active = scene.server(|server, _| server.subscriptions(&user).len())?;
-            if active == 1 {
+            let live = live_subscriptions(scene, &user)?;
+            if live == 1 {
                 return Ok(());
             }
-            let active = counted(active, "subscription");
+            let live = counted(live, "subscription");
             Err(StepFailure::Base(format!(
-                "the server has {active} of {name} in the end"
+                "the base has {live} for {name} in the end"
             )))
         })
         .await

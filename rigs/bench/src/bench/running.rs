@@ -77,7 +77,7 @@ impl Bench {
                 self.append_at(place, stamp, Observation::Sip(sip));
             }
             Indication::HttpReply { exchange, reply } => {
-                if let Some(answer) = self.portal.get_mut(&exchange) {
+                if let Some(answer) = self.controls.get_mut(&exchange) {
                     *answer = Some(reply);
                 } else if let Some(web) = self.web_at(place) {
                     web.handle_reply(at, exchange, reply);

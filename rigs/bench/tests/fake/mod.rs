@@ -385,6 +385,7 @@ pub(crate) fn setup(face: HandsetFace, habit: Habit) -> Setup {
         seed: 1,
         scenario: "TEST".to_owned(),
         servers: vec![1],
+        faults: true,
         names: bench::lab::names::Names::default(),
         rig: Arc::new(rig),
         face,

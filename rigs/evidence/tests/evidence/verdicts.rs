@@ -68,6 +68,39 @@ fn a_failed_step_fails_without_a_finding() {
 }
 
 #[test]
+fn a_step_that_is_not_applicable_ends_its_scenario_with_its_reason() {
+    let mut stage = good();
+    step(&mut stage, StepOutcome::Inconclusive);
+    step(&mut stage, StepOutcome::NotApplicable);
+    let outcome = fold(stage, |facts| {
+        Outcome::fold(&Facts {
+            requirements: &[REG_03],
+            ..facts
+        })
+    });
+    assert_eq!(outcome.verdict, Verdict::NotApplicable);
+    assert_eq!(outcome.reasons, ["Then it works: because"]);
+}
+
+#[test]
+fn what_a_base_did_wrong_before_a_step_that_is_not_applicable_counts() {
+    let mut found = bad();
+    step(&mut found, StepOutcome::NotApplicable);
+    let outcome = fold(found, |facts| Outcome::fold(&facts));
+    assert_eq!(outcome.verdict, Verdict::Fail);
+    let mut failed = good();
+    step(&mut failed, StepOutcome::Fail);
+    step(&mut failed, StepOutcome::NotApplicable);
+    let outcome = fold(failed, |facts| Outcome::fold(&facts));
+    assert_eq!(outcome.verdict, Verdict::Fail);
+    let mut broken = good();
+    step(&mut broken, StepOutcome::NotApplicable);
+    step(&mut broken, StepOutcome::Error);
+    let outcome = fold(broken, |facts| Outcome::fold(&facts));
+    assert_eq!(outcome.verdict, Verdict::Error);
+}
+
+#[test]
 fn a_rig_error_is_an_error_whatever_was_found() {
     let outcome = fold(bad(), |facts| {
         Outcome::fold(&Facts {
