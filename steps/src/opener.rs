@@ -240,6 +240,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn people_have_handsets_of_every_unit_of_a_rig() {
+        let text = include_str!("../../rigs/emulated-n870.toml");
+        let unit = "\n[[unit]]\nname = \"annexe\"\nemulated = \"n870\"\nmac = \"7c2f80e0d606\"\n\
+                    handsets = { ipui = [\"02c0ffee01\"] }\n";
+        let rig = Rig::from_toml(&format!("{text}{unit}"), Path::new("rigs/x.toml")).unwrap();
+        let accounts = accounts(&rig);
+        let handsets: Vec<&str> = accounts.iter().map(|one| one.handset.as_str()).collect();
+        assert_eq!(handsets, ["029e74a599", "02b6ec8aa5", "02c0ffee01"]);
+    }
+
+    #[test]
     fn a_scenario_keeps_its_seed_and_shares_it_with_no_other() {
         let seed = scenario_seed(1, "ID-A-001", "emulated-n870");
         assert_eq!(seed, scenario_seed(1, "ID-A-001", "emulated-n870"));

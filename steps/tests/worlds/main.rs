@@ -9,6 +9,7 @@
 #![expect(clippy::unwrap_used, reason = "a story ends at the first surprise")]
 
 mod many;
+mod orders;
 mod packages;
 mod sites;
 mod units;

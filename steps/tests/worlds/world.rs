@@ -20,6 +20,8 @@ use tempfile::TempDir;
 /// bounds lab time, and covers a boot with its provisioning and the retries of lost messages.
 const PATIENCE: Duration = Duration::from_secs(90);
 
+pub(crate) use bench::setup::DOMAIN;
+
 pub(crate) const N870: &str = include_str!("../../../firmware-stubs/models/n870.toml");
 const RIG: &str = include_str!("../../../rigs/emulated-n870.toml");
 
@@ -323,7 +325,8 @@ impl World {
     }
 }
 
-fn factory(model: Model) -> BaseFactory {
+/// Makes emulated bases of this model.
+pub(crate) fn factory(model: Model) -> BaseFactory {
     Arc::new(move |spec: &BaseSpec| {
         let base: Box<dyn Node> = Box::new(Base::new(BaseConfig {
             model: model.clone(),
