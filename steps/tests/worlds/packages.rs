@@ -3,7 +3,7 @@
 use crate::world::{N870, Plan, World, off, on, tell, to};
 use bench::rig::LabKind;
 use evidence::message::Method;
-use server::{Ending, Faults as _, Package, SiteId, SubscriptionFilter};
+use server::{Ending, Package, SiteId, SubscriptionFilter, UserConfig};
 use sip::service::{AS_FEATURE_EVENT, HOTELING, Service};
 
 const DND: Service = Service::DoNotDisturb;
@@ -21,10 +21,9 @@ fn two_packages() -> Plan {
 
 fn start(world: &mut World) {
     for name in ["Anna", "Ben"] {
-        let user = world.user_of(name);
-        world
-            .bench
-            .server(|server, now| server.set_assigned(now, &user, GUEST, true));
+        let account = world.bench.account(name).unwrap();
+        let user = UserConfig::new(&account.user, &account.password).with_service(GUEST, off());
+        world.bench.add_user(&user);
     }
     world.bench.power_on().unwrap();
     for package in [AS_FEATURE_EVENT, HOTELING] {
@@ -76,8 +75,8 @@ fn the_end_of_the_guests_leaves_the_services(world: &mut World) {
     world
         .bench
         .fault("the server ends Anna's subscription to guests");
-    world.bench.server(|server, now| {
-        server.end_subscriptions(now, SiteId::FIRST, &which, &Ending::because("rejected"));
+    world.bench.faults().unwrap().inject(|server, now| {
+        server.end_subscriptions(now, SiteId::FIRST, &which, &Ending::because("rejected"))
     });
     world.until_accepted("Anna", HOTELING, mark);
     let mark = world.mark();
@@ -103,8 +102,12 @@ fn the_end_of_the_services_leaves_the_guests(world: &mut World) {
         file.account("Anna").unwrap().sync = bench::Sync::Off;
     });
     switched.unwrap();
-    world.bench.check_sync("Anna").unwrap();
     let user = world.user_of("Anna");
+    world
+        .bench
+        .faults()
+        .unwrap()
+        .inject(|server, now| server.check_sync(now, SiteId::FIRST, &user));
     world.until("end of the services", mark, |record| {
         ended(record, &user, AS_FEATURE_EVENT)
     });

@@ -6,7 +6,7 @@ use bench::{Account, BaseFactory, Bench, Handset, Setup, Sync};
 use evidence::message::{Message, Method};
 use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Sip, Unit};
 use firmware_stubs::{Base, BaseConfig, Model};
-use server::{Dialect, Portal as _};
+use server::Dialect;
 use sip::node::Node;
 use sip::service::{AS_FEATURE_EVENT, Service, Setting};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +135,7 @@ impl World {
             evidence: None,
             accounts: plan.accounts(),
             servers: plan.servers.clone(),
+            faults: true,
             names: bench::lab::names::Names::default(),
         });
         Self {
@@ -169,10 +170,8 @@ impl World {
         service: Service,
         setting: &Setting,
     ) {
-        let changed = self.bench.server_at(server, |server, now| {
-            server.change(now, user, service, setting)
-        });
-        changed.unwrap();
+        let mut portal = self.bench.portal_of(server).unwrap();
+        portal.change(user, service, setting).unwrap();
     }
 
     /// The same, for somebody's account at the first server.

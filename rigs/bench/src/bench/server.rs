@@ -18,7 +18,7 @@ use std::time::Duration;
 /// answers within a second.
 const CONTROL: Duration = Duration::from_secs(10);
 
-/// The portal of the first application server, at the present lab time.
+/// The portal of an application server, at the present lab time.
 pub struct PortalNow<'b> {
     lab: &'b mut dyn Lab,
     server: NodeId,
@@ -93,7 +93,15 @@ impl Bench {
     /// # Errors
     /// When the laboratory has no server.
     pub fn portal(&mut self) -> Result<PortalNow<'_>, RigError> {
-        let server = self.first_server()?;
+        self.portal_of(0)
+    }
+
+    /// The portal of the application server with this number, counted from 0.
+    ///
+    /// # Errors
+    /// When the laboratory has no such server.
+    pub fn portal_of(&mut self, server: usize) -> Result<PortalNow<'_>, RigError> {
+        let server = self.server(server)?;
         Ok(PortalNow {
             lab: self.lab.as_mut(),
             server,
@@ -102,7 +110,7 @@ impl Bench {
 
     /// The power to make the first application server misbehave; nothing on a server that does not have it.
     pub fn faults(&mut self) -> Option<FaultsNow<'_>> {
-        let server = self.first_server().ok().filter(|_| self.has_faults)?;
+        let server = self.server(0).ok().filter(|_| self.has_faults)?;
         Some(FaultsNow {
             lab: self.lab.as_mut(),
             server,
@@ -115,8 +123,8 @@ impl Bench {
         &self.dialect
     }
 
-    /// Gives every server an account.
-    pub(super) fn add_user(&mut self, user: &UserConfig) {
+    /// Gives every server an account, as its administrator does before anybody uses it; one of the same name is replaced.
+    pub fn add_user(&mut self, user: &UserConfig) {
         for place in self.lab.layout().servers {
             run(self.lab.as_mut(), place.node, |server, now| {
                 server.add_user(now, user.clone());
@@ -124,8 +132,13 @@ impl Bench {
         }
     }
 
-    fn first_server(&self) -> Result<NodeId, RigError> {
-        let server = self.lab.layout().servers.first().map(|place| place.node);
+    fn server(&self, number: usize) -> Result<NodeId, RigError> {
+        let server = self
+            .lab
+            .layout()
+            .servers
+            .get(number)
+            .map(|place| place.node);
         server.ok_or_else(|| RigError::Missing {
             what: "application server".to_owned(),
         })
@@ -142,7 +155,7 @@ impl Bench {
         self.intact()?;
         let line = format!("{} {}", request.method(), request.uri());
         self.note(&format!("the control interface is sent {line}"));
-        let server = self.first_server()?;
+        let server = self.server(0)?;
         let exchange = self.lab.request(server, request);
         self.controls.insert(exchange, None);
         let deadline = self.now() + CONTROL;
