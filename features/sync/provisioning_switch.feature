@@ -37,6 +37,15 @@ Feature: Provisioning switches feature key synchronisation
     Then the base subscribes for Anna within 10 seconds
     And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
 
+  @ID-SYNC-PROV-010 @REQ-REG-02 @REQ-SUB-01 @console
+  Scenario: Switched on while running, by a command on the console
+    Given handset "Anna" has feature key synchronisation off
+    And the server has Do Not Disturb on for Anna
+    And handset "Anna" is registered
+    When an administrator switches feature key synchronisation on for Anna and has the base fetch its file
+    Then the base subscribes for Anna within 10 seconds
+    And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
+
   @ID-BSFT-PROV-005 @REQ-SUB-08 @REQ-REG-02
   Scenario: Switched off and on again while running
     Given handset "Anna" is synchronised with the server

@@ -11,8 +11,9 @@ use evidence::identifier::Identifier;
 use server::dialect::Mechanism;
 use std::collections::BTreeSet;
 
-/// The tags without a prefix: also on real sockets; never there; limits of minutes; the first to try; many accounts.
-pub const PLAIN: [&str; 5] = ["wire", "virtual", "long", "smoke", "scale"];
+/// The tags without a prefix: also on real sockets; never there; limits of minutes; the first to try; many accounts; only
+/// where a serial console is plugged in.
+pub const PLAIN: [&str; 6] = ["wire", "virtual", "long", "smoke", "scale", "console"];
 
 /// The mechanisms with their words in tags.
 const MECHANISMS: [(&str, Mechanism); 3] = [

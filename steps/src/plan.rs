@@ -314,6 +314,7 @@ impl Crossed {
         for (one, scenario) in scenarios.iter().enumerate() {
             for (at, configuration) in configurations.iter().enumerate() {
                 let obstacle = vendors.obstacle(scenario, &configuration.dialect);
+                let obstacle = obstacle.or_else(|| configuration.obstacle(scenario));
                 obstacles.extend(obstacle.map(|obstacle| ((one, at), obstacle)));
             }
         }

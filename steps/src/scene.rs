@@ -317,6 +317,19 @@ impl Scene {
         Ok(self.bench()?.power_off()?)
     }
 
+    /// Restarts the base by a command on its console.
+    ///
+    /// # Errors
+    /// When the rig cannot do that.
+    pub fn reboot(&mut self) -> Result<(), StepFailure> {
+        self.start = self.mark()?;
+        let bench = self.bench()?;
+        for unit in bench.units() {
+            bench.reboot(&unit)?;
+        }
+        Ok(())
+    }
+
     /// Loads a fault into the server's plan and records it.
     ///
     /// # Errors

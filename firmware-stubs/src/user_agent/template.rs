@@ -6,12 +6,13 @@
 //! they are escaped.
 //!
 //! The texts are written from the wire, not from the printers of the sip crate, so that a base and a server that share
-//! that crate cannot agree on a mistake.
+//! that crate cannot agree on a mistake; they share how a value is escaped.
 
 use bytes::Bytes;
 use document::did_you_mean;
 use serde::de::{DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use sip::ascii_xml;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -240,17 +241,11 @@ impl Line {
 }
 
 fn push_value(text: &mut String, value: &str, escape: bool) {
-    for c in value.chars().filter(|c| !c.is_control()) {
-        match c {
-            '&' if escape => text.push_str("&amp;"),
-            '<' if escape => text.push_str("&lt;"),
-            '>' if escape => text.push_str("&gt;"),
-            '"' if escape => text.push_str("&quot;"),
-            '\'' if escape => text.push_str("&apos;"),
-            // Whatever encoding the declaration of the template names, a reference means the same.
-            c if escape && !c.is_ascii() => text.push_str(&format!("&#{};", u32::from(c))),
-            _ => text.push(c),
-        }
+    let value: String = value.chars().filter(|c| !c.is_control()).collect();
+    if escape {
+        text.push_str(&ascii_xml::escaped(&value));
+    } else {
+        text.push_str(&value);
     }
 }
 

@@ -235,6 +235,7 @@ pub(super) const fn power(change: PowerChange) -> &'static str {
         PowerChange::Ended => "the base shuts down cleanly",
         PowerChange::Off => "the base loses its power",
         PowerChange::On => "the base is switched on",
+        PowerChange::Rebooting => "the base reboots",
     }
 }
 

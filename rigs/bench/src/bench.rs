@@ -7,6 +7,7 @@
 //! only inside calls that wait or that work an instrument. Whatever is observed becomes a record, every record goes to
 //! the monitor, and what the monitor finds is recorded right after it.
 
+mod administration;
 mod instruments;
 mod power;
 mod running;

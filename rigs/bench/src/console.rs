@@ -9,6 +9,7 @@
 //! | `Proving` | `Ready`, `Failed` | a command prompt; a refusal or a new login prompt |
 //! | `Ready` | `Busy` | a command is queued (a login prompt: the base restarted, log in again) |
 //! | `Busy` | `Ready` | the prompt after the echo, or after silence when noise took the echo |
+//! | `Busy` | `Named` | a login prompt: the base restarted, by the command or in the middle of it |
 //! | any of these | `Failed` | its time is up |
 
 pub mod display;
@@ -26,13 +27,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After this much silence behind a prompt without an echo, the command counts as answered.
+/// After this much silence behind a prompt without an echo, the command counts as answered: our choice, because bytes of
+/// one answer follow each other in a few milliseconds on the slowest line.
 const SETTLED: Duration = Duration::from_millis(500);
 
 /// What stands in the record in place of a password.
 pub const REDACTED: &str = "********";
 
-/// How much of what was seen goes into an error.
+/// How many bytes of what was seen go into an error: our choice, two lines of a terminal.
 const SEEN: usize = 200;
 
 /// What the engine wants.
@@ -53,6 +55,8 @@ pub enum Indication {
     Answer(Vec<String>),
     /// The console cannot be used.
     Failed(RigError),
+    /// The base has taken the command that restarts it: it forgets what it keeps in memory.
+    Restarting,
     /// A log line without its time, as far as the profile knows such lines.
     Log(String),
     /// A complete line or a login prompt, for the evidence. Echoes of whole commands are left out: the command is there.
@@ -72,7 +76,7 @@ pub struct Engine {
     password: String,
     state: State,
     lines: Lines,
-    queue: VecDeque<String>,
+    queue: VecDeque<Typed>,
     outputs: VecDeque<Output>,
     seen: String,
 }
@@ -95,14 +99,33 @@ enum State {
     Failed,
 }
 
+/// A command, and whether the base restarts by it.
+#[derive(Clone, Debug)]
+struct Typed {
+    text: String,
+    restarts: bool,
+}
+
 #[derive(Clone, Debug)]
 struct Busy {
     command: String,
+    restarts: bool,
     echoed: bool,
     answer: Vec<String>,
     settled_at: Option<Instant>,
     nudge_at: Option<Instant>,
     give_up_at: Instant,
+}
+
+impl Busy {
+    /// How long its answer may take.
+    const fn within(&self, console: &profile::Console) -> Duration {
+        if self.restarts {
+            console.prompt_within
+        } else {
+            console.answer_within
+        }
+    }
 }
 
 impl fmt::Debug for Engine {
@@ -164,7 +187,20 @@ impl Engine {
 
     /// Types a command as soon as the console is ready. Each command gets one [`Indication::Answer`], in order.
     pub fn command(&mut self, now: Instant, text: &str) {
-        self.queue.push_back(text.to_owned());
+        self.enqueue(now, text, false);
+    }
+
+    /// Types the command that restarts the base: one [`Indication::Restarting`] when the base has taken it, then one
+    /// [`Indication::Answer`] when it prompts again, which may take as long as a first prompt.
+    pub fn restart(&mut self, now: Instant, text: &str) {
+        self.enqueue(now, text, true);
+    }
+
+    fn enqueue(&mut self, now: Instant, text: &str, restarts: bool) {
+        self.queue.push_back(Typed {
+            text: text.to_owned(),
+            restarts,
+        });
         self.type_next(now);
     }
 
@@ -211,7 +247,7 @@ impl Engine {
                 } else if now >= busy.give_up_at {
                     let error = RigError::ConsoleNoAnswer {
                         command: busy.command.clone(),
-                        waited: self.profile.console.answer_within,
+                        waited: busy.within(&self.profile.console),
                         seen: self.last_seen(),
                     };
                     self.fail(error);
@@ -262,8 +298,8 @@ impl Engine {
         match &mut self.state {
             State::Busy(busy) => match read_echo(&self.profile.console, &line, &busy.command) {
                 Echo::Whole => {
-                    busy.echoed = true;
                     busy.answer.clear();
+                    self.on_echo();
                 }
                 Echo::Part => {}
                 Echo::None => {
@@ -315,12 +351,8 @@ impl Engine {
             }
             (State::Named { .. }, Prompt::Login) => {}
             (_, Prompt::Login) => {
-                if let State::Busy(busy) = &mut self.state {
-                    // The base restarted in the middle of a command.
-                    let answer = std::mem::take(&mut busy.answer);
-                    self.outputs
-                        .push_back(Output::Indication(Indication::Answer(answer)));
-                }
+                // The base restarted in the middle of a command, or by it.
+                self.tell_answer();
                 self.tell_text(Direction::FromBase, &partial);
                 let username = self.username.clone();
                 self.write_line(&username, &username);
@@ -347,26 +379,49 @@ impl Engine {
         let Some(command) = self.queue.pop_front() else {
             return;
         };
-        self.write_line(&command, &command);
-        let within = self.console().answer_within;
-        self.state = State::Busy(Busy {
-            command,
+        let Typed { text, restarts } = command;
+        self.write_line(&text, &text);
+        let mut busy = Busy {
+            command: text,
+            restarts,
             echoed: false,
             answer: Vec::new(),
             settled_at: None,
-            nudge_at: Some(now + within / 2),
-            give_up_at: now + within,
-        });
+            nudge_at: None,
+            give_up_at: now,
+        };
+        let within = busy.within(self.console());
+        busy.give_up_at = now + within;
+        // A base that restarts is silent for a while, which is no sign of a lost prompt.
+        busy.nudge_at = (!restarts).then_some(now + within / 2);
+        self.state = State::Busy(busy);
+    }
+
+    fn on_echo(&mut self) {
+        if let State::Busy(busy) = &mut self.state {
+            let news = busy.restarts && !busy.echoed;
+            busy.echoed = true;
+            if news {
+                let restarting = Output::Indication(Indication::Restarting);
+                self.outputs.push_back(restarting);
+            }
+        }
     }
 
     fn answered(&mut self, now: Instant) {
-        if let State::Busy(busy) = &mut self.state {
-            let answer = std::mem::take(&mut busy.answer);
-            self.outputs
-                .push_back(Output::Indication(Indication::Answer(answer)));
-        }
+        self.tell_answer();
         self.state = State::Ready;
         self.type_next(now);
+    }
+
+    fn tell_answer(&mut self) {
+        // Noise may have taken the echo.
+        self.on_echo();
+        if let State::Busy(busy) = &mut self.state {
+            let answer = std::mem::take(&mut busy.answer);
+            let answer = Output::Indication(Indication::Answer(answer));
+            self.outputs.push_back(answer);
+        }
     }
 
     fn write_line(&mut self, text: &str, shown: &str) {

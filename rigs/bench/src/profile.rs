@@ -260,6 +260,13 @@ impl Profile {
         self.claims.get(key)
     }
 
+    /// Whether the base claims to have what this key tells.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.claim(key)
+            .is_some_and(|claim| claim.claim != ClaimStatus::No)
+    }
+
     /// Whether the base claims to have this service.
     #[must_use]
     pub fn has_service(&self, service: &str) -> bool {

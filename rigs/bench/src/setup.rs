@@ -179,7 +179,8 @@ fn wire_lab(setup: &Setup) -> Result<Box<dyn Lab>, RigError> {
             }
         };
         let bind = unit_host(number);
-        units.push(WireUnit { base, bind });
+        let baud = setup.profile.console.baud;
+        units.push(WireUnit { base, baud, bind });
     }
     let server = |(number, sites): (usize, &usize)| {
         let (dialect, seed) = (Arc::clone(&setup.dialect), nth(seeds.server, number));

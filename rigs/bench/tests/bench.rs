@@ -3,10 +3,12 @@
 
 mod fake;
 
+use bench::profile::Profile;
 use bench::rig::HandsetFace;
 use bench::{Bench, Handset, RigError};
-use evidence::record::{Direction, Intent, Observation, Record, Service, View};
+use evidence::record::{Direction, Intent, Observation, PowerChange, Record, Service, View};
 use fake::{Habit, setup};
+use std::sync::Arc;
 use std::time::Duration;
 
 const CONSOLE: HandsetFace = HandsetFace::Console;
@@ -256,6 +258,83 @@ fn a_restarted_base_is_logged_in_to_again() {
         assert_eq!(screen.view, View::Idle, "{face}");
         assert_eq!(bench.finish().rig_error, None);
     }
+}
+
+fn powers(bench: &Bench) -> Vec<PowerChange> {
+    let records = bench.log().records().iter();
+    records
+        .filter_map(|record| match record.observation {
+            Observation::Power { change } => Some(change),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_base_rebooted_on_its_console_forgets_and_is_logged_in_to_again() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    Handset::new(bench.face("Anna").unwrap())
+        .press("menu")
+        .unwrap();
+    let unit = bench.units()[0].clone();
+    bench.reboot(&unit).unwrap();
+    let changes = [PowerChange::On, PowerChange::Rebooting, PowerChange::On];
+    assert_eq!(powers(&bench), changes);
+    assert!(bench.screen("Anna").is_none());
+    let screen = Handset::new(bench.face("Anna").unwrap())
+        .read_screen()
+        .unwrap();
+    assert_eq!(screen.view, View::Idle);
+    assert_eq!(bench.finish().rig_error, None);
+}
+
+#[test]
+fn a_base_fetches_its_file_again_by_a_command_and_stays_on() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    let unit = bench.units()[0].clone();
+    bench.reprovision(&unit).unwrap();
+    bench.run_for(Duration::from_secs(1)).unwrap();
+    let fetches = |record: &&Record| {
+        let is_fetch = matches!(&record.observation, Observation::Provisioning { .. });
+        is_fetch && record.unit.as_ref() == Some(&unit)
+    };
+    assert_eq!(bench.log().records().iter().filter(fetches).count(), 2);
+    assert_eq!(powers(&bench), [PowerChange::On]);
+}
+
+#[test]
+fn a_base_without_a_claimed_command_or_a_console_is_not_rebooted() {
+    let mut bench = open(WEB, Habit::Good);
+    let unit = bench.units()[0].clone();
+    let error = bench.reboot(&unit).unwrap_err().to_string();
+    assert_eq!(error, "the rig has no console");
+
+    let mut unclaimed = setup(CONSOLE, Habit::Good);
+    let profile = include_str!("../../profiles/n870.toml").replace(
+        "reboot = \"reboot\"",
+        "reboot = { value = \"\", claim = \"no\", source = \"test\" }",
+    );
+    unclaimed.profile = Arc::new(Profile::from_toml(&profile, "n870.toml").unwrap());
+    let mut bench = Bench::open(unclaimed).unwrap();
+    bench.power_on().unwrap();
+    let error = bench.reboot(&unit).unwrap_err().to_string();
+    assert!(error.contains("`console.command.reboot`"), "{error}");
+    assert_eq!(powers(&bench), [PowerChange::On]);
+}
+
+#[test]
+fn a_refused_reboot_breaks_the_bench() {
+    let mut refusing = setup(CONSOLE, Habit::Good);
+    let profile = include_str!("../../profiles/n870.toml")
+        .replace("reboot = \"reboot\"", "reboot = \"restart now\"");
+    refusing.profile = Arc::new(Profile::from_toml(&profile, "n870.toml").unwrap());
+    let mut bench = Bench::open(refusing).unwrap();
+    bench.power_on().unwrap();
+    let unit = bench.units()[0].clone();
+    let error = bench.reboot(&unit).unwrap_err();
+    let answer = "console: `restart now` was answered with: error: unknown command";
+    assert_eq!(error.to_string(), answer);
+    assert_eq!(bench.finish().rig_error, Some(error));
 }
 
 #[test]

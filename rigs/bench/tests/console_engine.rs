@@ -296,6 +296,40 @@ fn a_base_that_restarts_is_logged_in_to_again() {
 }
 
 #[test]
+fn a_command_that_restarts_the_base_is_answered_by_its_login_prompt() {
+    let mut line = Line::ready();
+    line.engine.restart(line.now, "reboot");
+    line.drain();
+    line.comes("reboot");
+    assert!(!line.told.contains(&Indication::Restarting));
+    line.comes("\r\n");
+    assert_eq!(line.told.last(), Some(&Indication::Restarting));
+    // Longer than any other command may take, and nothing is typed meanwhile.
+    line.passes(Duration::from_secs(30));
+    assert_eq!(line.answer(), None);
+    line.comes("[    0.000001] boot\r\nn870 login: ");
+    assert_eq!(line.answer(), Some(Vec::new()));
+    line.comes("\r\nPassword: ");
+    line.comes("\r\nn870> ");
+    assert!(line.engine.is_ready());
+    assert_eq!(line.written, "reboot\radmin\rs3cret\r");
+    let restarts = |told: &&Indication| **told == Indication::Restarting;
+    assert_eq!(line.told.iter().filter(restarts).count(), 1);
+}
+
+#[test]
+fn a_base_that_never_comes_back_is_named_with_the_command() {
+    let mut line = Line::ready();
+    line.engine.restart(line.now, "reboot");
+    line.drain();
+    line.comes("reboot\r\n");
+    line.passes(Duration::from_secs(60));
+    let error = line.failure().unwrap().to_string();
+    let silent = "console: no prompt within 60 s after `reboot`";
+    assert!(error.starts_with(silent), "{error}");
+}
+
+#[test]
 fn every_line_end_works() {
     for end in ["\r", "\n", "\r\n", "\n\r", "\r\r\n"] {
         let mut line = Line::ready();

@@ -9,6 +9,7 @@ use bench::lab::wire_lab::{WireBase, WireLab, WireServer, WireSetup, WireUnit};
 use bench::lab::{Indication, Lab, NodeId};
 use bytes::Bytes;
 use evidence::record::{Direction, Fate, Sip};
+use serialport::{SerialPort as _, TTYPort};
 use server::{AppServer, Dialect, ServerConfig};
 use sip::node::ExchangeId;
 use std::io::{Read as _, Write as _};
@@ -50,10 +51,18 @@ fn bench(script: &str) -> Bench {
 }
 
 fn open(base: WireBase) -> WireLab {
+    open_at(base, 115_200)
+}
+
+fn open_at(base: WireBase, baud: u32) -> WireLab {
     let text = include_str!("../../dialects/broadsoft.toml");
     let dialect = Dialect::from_toml(text, "broadsoft.toml").unwrap();
     WireLab::open(WireSetup {
-        units: vec![WireUnit { base, bind: HOME }],
+        units: vec![WireUnit {
+            base,
+            baud,
+            bind: HOME,
+        }],
         address: HOME,
         servers: vec![WireServer {
             sites: 1,
@@ -491,6 +500,22 @@ fn a_real_base_has_no_switch_and_its_lost_console_is_named() {
     drop(line);
     let error = broken(&mut lab).to_string();
     assert!(error.starts_with(&format!("console {console}")), "{error}");
+}
+
+#[test]
+fn a_serial_console_is_opened_with_the_speed_of_the_profile() {
+    let ends = Ends::new();
+    let (master, slave) = TTYPort::pair().unwrap();
+    let console = slave.name();
+    drop(slave);
+    let base = WireBase::Real {
+        sip: ends.sip.local_addr().unwrap(),
+        console,
+        web: None,
+    };
+    let mut lab = open_at(base, 19_200);
+    lab.power_on(UNIT).unwrap();
+    assert_eq!(master.baud_rate().unwrap(), 19_200);
 }
 
 #[test]

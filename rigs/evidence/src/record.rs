@@ -320,6 +320,8 @@ pub enum PowerChange {
     Off,
     /// It was switched on, the first time or again: it remembers nothing but what it stores.
     On,
+    /// It restarts by a command, without losing its power. [`On`](Self::On) follows once it is back.
+    Rebooting,
 }
 
 /// How sure a claim is.

@@ -2,18 +2,17 @@
 //!
 //! A document type declaration is refused, whatever it says, and so are entities other than the five of XML and
 //! character references. Size, depth and number of elements are limited. Namespaces are resolved; stray text between
-//! elements is kept and harmless. ISO-8859-1 and UTF-8 are read.
+//! elements is kept and harmless. ISO-8859-1 and UTF-8 are read. The parser is another one than the sender's, so that the
+//! two do not share a mistake.
 
-use quick_xml::NsReader;
-use quick_xml::events::{BytesStart, Event};
-use quick_xml::name::ResolveResult;
+use roxmltree::{Document, Error, Node, ParsingOptions};
 use std::borrow::Cow;
 
-/// The largest document that is read, in bytes.
+/// The largest document that is read, in bytes: our choice, because the file of the largest base is far smaller.
 pub const MAX_SIZE: usize = 1 << 20;
-/// The deepest nesting that is read.
+/// The deepest nesting that is read: our choice, because no document of a base or a server nests half as deep.
 pub const MAX_DEPTH: usize = 16;
-/// The largest number of elements that is read.
+/// The largest number of elements that is read: our choice, because the file of the largest base has far fewer.
 pub const MAX_ELEMENTS: usize = 20_000;
 
 /// Why a document is refused.
@@ -43,7 +42,7 @@ pub struct Element {
     pub name: String,
     /// The namespace it is bound to.
     pub namespace: Option<String>,
-    /// Its attributes by qualified name, without namespace declarations.
+    /// Its attributes by name, without those of a namespace.
     pub attributes: Vec<(String, String)>,
     /// All text directly inside it.
     pub text: String,
@@ -61,79 +60,36 @@ impl Element {
             return Err(XmlError::Limit("the largest size of a document"));
         }
         let text = decode(bytes)?;
-        let mut reader = NsReader::from_str(&text);
-        let mut open: Vec<Self> = Vec::new();
-        let mut root = None;
-        let mut elements = 0;
-        loop {
-            let (namespace, event) = reader.read_resolved_event().map_err(malformed)?;
-            match event {
-                Event::Start(ref start) | Event::Empty(ref start) => {
-                    elements += 1;
-                    if elements > MAX_ELEMENTS {
-                        return Err(XmlError::Limit("the largest number of elements"));
-                    }
-                    if open.len() >= MAX_DEPTH {
-                        return Err(XmlError::Limit("the deepest nesting"));
-                    }
-                    if open.is_empty() && root.is_some() {
-                        return Err(XmlError::Malformed("two root elements".to_owned()));
-                    }
-                    let element = Self::begin(start, &namespace)?;
-                    if matches!(event, Event::Empty(_)) {
-                        close(element, &mut open, &mut root);
-                    } else {
-                        open.push(element);
-                    }
-                }
-                Event::End(_) => {
-                    if let Some(element) = open.pop() {
-                        close(element, &mut open, &mut root);
-                    }
-                }
-                Event::Text(text) => {
-                    append(&text, &mut open)?;
-                }
-                Event::CData(data) => {
-                    append(&data, &mut open)?;
-                }
-                Event::GeneralRef(name) => {
-                    append(resolve(&name)?.encode_utf8(&mut [0; 4]), &mut open)?;
-                }
-                Event::DocType(_) => return Err(XmlError::DocumentType),
-                Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
-                Event::Eof => break,
-            }
+        // Whatever a sender leaves around its document is not in it.
+        let text = text.trim_matches(['\u{feff}', ' ', '\t', '\r', '\n', '\0']);
+        let options = ParsingOptions {
+            allow_dtd: false,
+            ..ParsingOptions::default()
+        };
+        let document = Document::parse_with_options(text, options)?;
+        if document.descendants().filter(Node::is_element).count() > MAX_ELEMENTS {
+            return Err(XmlError::Limit("the largest number of elements"));
         }
-        if !open.is_empty() {
-            return Err(XmlError::Malformed("an element is not closed".to_owned()));
-        }
-        root.ok_or_else(|| XmlError::Malformed("no element".to_owned()))
+        Self::from_node(document.root_element(), MAX_DEPTH)
     }
 
-    fn begin(start: &BytesStart<'_>, namespace: &ResolveResult<'_>) -> Result<Self, XmlError> {
-        let namespace = match namespace {
-            ResolveResult::Bound(namespace) => Some(namespace.as_ref().to_owned()),
-            ResolveResult::Unbound => None,
-            ResolveResult::Unknown(prefix) => {
-                return Err(XmlError::Malformed(format!(
-                    "the prefix `{prefix}` is not bound"
-                )));
-            }
-        };
-        let mut attributes = Vec::new();
-        for attribute in start.attributes() {
-            let attribute = attribute.map_err(malformed)?;
-            let name = attribute.key.as_ref().to_owned();
-            if name != "xmlns" && !name.starts_with("xmlns:") {
-                attributes.push((name, unescape(&attribute.value)?));
-            }
-        }
+    /// Takes an element over that may be this many elements deep.
+    fn from_node(node: Node<'_, '_>, depth: usize) -> Result<Self, XmlError> {
+        let below = depth.checked_sub(1);
+        let below = below.ok_or(XmlError::Limit("the deepest nesting"))?;
+        let texts = node.children().filter(Node::is_text);
+        let children = node.children().filter(Node::is_element);
+        let plain = node.attributes().filter(|it| it.namespace().is_none());
+        let attribute =
+            |it: roxmltree::Attribute<'_, '_>| (it.name().to_owned(), it.value().to_owned());
         Ok(Self {
-            name: start.local_name().as_ref().to_owned(),
-            namespace,
-            attributes,
-            ..Self::default()
+            name: node.tag_name().name().to_owned(),
+            namespace: node.tag_name().namespace().map(str::to_owned),
+            attributes: plain.map(attribute).collect(),
+            text: texts.filter_map(|text| text.text()).collect(),
+            children: children
+                .map(|child| Self::from_node(child, below))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -156,62 +112,14 @@ impl Element {
     }
 }
 
-fn close(element: Element, open: &mut [Element], root: &mut Option<Element>) {
-    match open.last_mut() {
-        Some(parent) => parent.children.push(element),
-        None => *root = Some(element),
-    }
-}
-
-fn append(text: &str, open: &mut [Element]) -> Result<(), XmlError> {
-    match open.last_mut() {
-        Some(element) => element.text.push_str(text),
-        None if text
-            .trim_matches(['\u{feff}', ' ', '\t', '\r', '\n', '\0'])
-            .is_empty() => {}
-        None => {
-            return Err(XmlError::Malformed(
-                "text outside the root element".to_owned(),
-            ));
+impl From<Error> for XmlError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DtdDetected => Self::DocumentType,
+            Error::UnknownEntityReference(name, _) => Self::Entity(name),
+            other => Self::Malformed(other.to_string()),
         }
     }
-    Ok(())
-}
-
-fn malformed(error: impl std::fmt::Display) -> XmlError {
-    XmlError::Malformed(error.to_string())
-}
-
-fn resolve(name: &str) -> Result<char, XmlError> {
-    let unknown = || XmlError::Entity(name.to_owned());
-    let code = match name {
-        "lt" => return Ok('<'),
-        "gt" => return Ok('>'),
-        "amp" => return Ok('&'),
-        "apos" => return Ok('\''),
-        "quot" => return Ok('"'),
-        _ => name.strip_prefix('#').ok_or_else(unknown)?,
-    };
-    let code = match code.strip_prefix(['x', 'X']) {
-        Some(hexadecimal) => u32::from_str_radix(hexadecimal, 16),
-        None => code.parse(),
-    };
-    code.ok().and_then(char::from_u32).ok_or_else(unknown)
-}
-
-fn unescape(text: &str) -> Result<String, XmlError> {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('&') {
-        plain.push_str(before);
-        let Some((name, after)) = after.split_once(';') else {
-            return Err(XmlError::Malformed("`&` without `;`".to_owned()));
-        };
-        plain.push(resolve(name)?);
-        rest = after;
-    }
-    plain.push_str(rest);
-    Ok(plain)
 }
 
 /// The text of a document in the encoding that it declares.
@@ -234,7 +142,7 @@ mod tests {
     #[test]
     fn a_tree_has_names_namespaces_attributes_and_text() {
         let tree = Element::parse(
-            b"<?xml version='1.0'?><a:b xmlns:a='urn:x' k='1&amp;2'>t&lt;<c/></a:b>",
+            b"<?xml version='1.0'?><a:b xmlns:a='urn:x' a:k='3' k='1&amp;2'>t&lt;<c/></a:b>",
         );
         let tree = tree.unwrap();
         assert_eq!(tree.name, "b");
@@ -272,6 +180,22 @@ mod tests {
     }
 
     #[test]
+    fn no_depth_exhausts_the_stack() {
+        let deep = "<a>".repeat(MAX_SIZE / 8) + &"</a>".repeat(MAX_SIZE / 8);
+        assert!(Element::parse(deep.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn text_is_joined_and_what_stands_around_a_document_is_not_its_own() {
+        let tree = Element::parse(
+            b"\r\n\xef\xbb\xbf<a>1<!-- 2 -->3<b/><![CDATA[<4>]]>&#x35; --></a>\r\n\0",
+        );
+        assert_eq!(tree.unwrap().text, "13<4>5 -->");
+        let declared = Element::parse(b" <?xml version='1.0'?><a/>");
+        assert_eq!(declared.unwrap().name, "a");
+    }
+
+    #[test]
     fn latin_1_is_read_as_declared() {
         let tree =
             Element::parse(b"<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?><a>M\xfcller</a>");
@@ -290,6 +214,8 @@ mod tests {
             "<a/>text",
             "<x:a/>",
             "<a>&lt</a>",
+            "<a>&#0;</a>",
+            "<a b='1' b='2'/>",
         ] {
             assert!(Element::parse(text.as_bytes()).is_err(), "{text}");
         }

@@ -13,6 +13,7 @@ use crate::dialect::{Dialect, FeatureEventPackage, HotelingPackage};
 use crate::fault::Action;
 use crate::package::Package;
 use bytes::Bytes;
+use sip::ascii_xml::escaped;
 use sip::feature_event::{CONTENT_TYPE, Change};
 use sip::message::Message;
 use sip::service::{Service, Setting};
@@ -223,22 +224,4 @@ fn content(content_type: &str, text: &str) -> Content {
 
 fn element(text: &mut String, name: &str, value: &str) {
     let _ = write!(text, "<{name}>{}</{name}>", escaped(value));
-}
-
-/// The text with markup and everything beyond ASCII written as references.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c if c.is_ascii() => safe.push(c),
-            c => {
-                let _ = write!(safe, "&#{};", u32::from(c));
-            }
-        }
-    }
-    safe
 }

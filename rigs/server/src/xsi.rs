@@ -3,8 +3,8 @@
 //! Read are only the elements that matter here; others, such as `ringSplash`, are passed over, because a real portal sends
 //! whole documents. Paths and HTTP belong to `control`.
 
-use crate::body::escaped;
 use crate::flat_xml::{self, FlatXmlError};
+use sip::ascii_xml::escaped;
 use sip::service::{Service, Setting};
 use std::fmt::Write as _;
 

@@ -25,6 +25,7 @@
 //! The owner keeps one map, from transaction to the machine (and, for a notifier, the CSeq number) that it serves.
 #![warn(clippy::indexing_slicing, clippy::panic)]
 
+pub mod ascii_xml;
 pub mod dialog;
 pub mod digest;
 pub mod endpoint;

@@ -78,6 +78,13 @@ impl Configuration {
         all
     }
 
+    /// Why a scenario does not apply to a rig that is worked like this, if it does not. A bench plugs in the instrument of
+    /// the case's face only.
+    pub(super) fn obstacle(&self, scenario: &Scenario) -> Option<String> {
+        let missing = scenario.facts.has("console") && self.face != HandsetFace::Console;
+        missing.then(|| "the scenario works the base by its console".to_owned())
+    }
+
     /// What names a case among all of a run, fit for a file name. What is usual for the rig is left out.
     pub(super) fn case_id(&self, scenario: &Scenario, lab: LabKind, vendors: &Vendors) -> String {
         let mut id = format!("{}@{}", scenario.id, self.rig.name);

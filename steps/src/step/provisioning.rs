@@ -63,6 +63,29 @@ async fn deletes(world: &mut World, step: &Step, name: String) -> Result<(), Ste
         .await
 }
 
+#[when(
+    regex = r"^an administrator switches feature key synchronisation (on|off) for (\w+) and has the base fetch its file$"
+)]
+async fn switches_on_the_console(
+    world: &mut World,
+    step: &Step,
+    state: String,
+    name: String,
+) -> Result<(), StepFailure> {
+    world
+        .perform(step, move |scene| {
+            let sync = if state == "on" { Sync::On } else { Sync::Off };
+            switch(scene, &name, sync)?;
+            scene.mark()?;
+            let bench = scene.bench()?;
+            for unit in bench.units() {
+                bench.reprovision(&unit)?;
+            }
+            Ok(())
+        })
+        .await
+}
+
 fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), StepFailure> {
     let found = scene.bench()?.provision_for(name, |file| {
         let account = file.account(name);

@@ -40,6 +40,11 @@ async fn loses_power(world: &mut World, step: &Step) -> Result<(), StepFailure> 
     world.perform(step, Scene::power_off).await
 }
 
+#[when(regex = r"^an administrator reboots the base on its console$")]
+async fn rebooted(world: &mut World, step: &Step) -> Result<(), StepFailure> {
+    world.perform(step, Scene::reboot).await
+}
+
 #[given(regex = r#"^handset "(\w+)" is registered$"#)]
 async fn registered(world: &mut World, step: &Step, name: String) -> Result<(), StepFailure> {
     world

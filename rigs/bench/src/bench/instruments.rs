@@ -2,12 +2,14 @@
 //! the web sessions that must be given back. It waits by letting the world run, and knows no display.
 
 use super::Bench;
+use crate::console::Engine;
 use crate::error::RigError;
 use crate::lab::LONGEST_WAIT;
 use serde_json::Value;
+use sip::time::Instant;
 use std::time::Duration;
 
-/// How long giving a web session back may take.
+/// How long giving a web session back may take: our choice, because the next scenario waits for it.
 const LOGOUT: Duration = Duration::from_secs(5);
 
 /// How far an instrument is.
@@ -25,12 +27,43 @@ impl Bench {
         place: usize,
         command: &str,
     ) -> Result<Vec<String>, RigError> {
+        self.type_with(place, |console, now| console.command(now, command))
+    }
+
+    /// Types a command that does something; an answer that the profile knows as an error breaks the bench.
+    pub(crate) fn command(&mut self, place: usize, command: &str) -> Result<(), RigError> {
+        let answer = self.type_command(place, command)?;
+        self.accepted(command, &answer)
+    }
+
+    /// Types the command that restarts a unit, and waits until the unit prompts again.
+    pub(super) fn type_restart(&mut self, place: usize, command: &str) -> Result<(), RigError> {
+        let answer = self.type_with(place, |console, now| console.restart(now, command))?;
+        self.accepted(command, &answer)
+    }
+
+    fn accepted(&mut self, command: &str, answer: &[String]) -> Result<(), RigError> {
+        let error = &self.profile.console.error;
+        match answer.iter().find(|line| error.is_match(line)) {
+            None => Ok(()),
+            Some(line) => {
+                let (command, answer) = (command.to_owned(), line.clone());
+                Err(self.breaks(RigError::ConsoleAnswer { command, answer }))
+            }
+        }
+    }
+
+    fn type_with(
+        &mut self,
+        place: usize,
+        type_it: impl FnOnce(&mut Engine, Instant),
+    ) -> Result<Vec<String>, RigError> {
         self.console_ready(place)?;
         let now = self.now();
         if let Some(unit) = self.units.get_mut(place) {
             unit.answers.clear();
             if let Some(console) = &mut unit.console {
-                console.command(now, command);
+                type_it(console, now);
             }
         }
         loop {

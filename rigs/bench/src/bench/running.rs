@@ -192,6 +192,12 @@ impl Bench {
                 }
             }
             console::Indication::Failed(error) => return Err(self.breaks(error)),
+            console::Indication::Restarting => {
+                self.power_changed(place, PowerChange::Rebooting);
+                if let Some(unit) = self.units.get_mut(place) {
+                    unit.screens.clear();
+                }
+            }
             console::Indication::Log(text) => {
                 if let Some(screen) = display::reported(&self.profile.console, &text) {
                     self.saw(place, screen);

@@ -56,6 +56,8 @@ pub struct WireSetup {
 pub struct WireUnit {
     /// What it is.
     pub base: WireBase,
+    /// The speed of its serial console.
+    pub baud: u32,
     /// The address that an emulated base is bound to. Units of one laboratory have different ones.
     pub bind: IpAddr,
 }

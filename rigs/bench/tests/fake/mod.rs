@@ -78,6 +78,11 @@ struct Editor {
 
 impl FakeBase {
     fn new(spec: &BaseSpec, habit: Habit) -> Self {
+        let url = format!("{}/{}.xml", spec.provisioning_url, spec.mac);
+        Self::with_url(url, habit)
+    }
+
+    fn with_url(url: String, habit: Habit) -> Self {
         Self {
             habit,
             out: VecDeque::new(),
@@ -90,7 +95,7 @@ impl FakeBase {
             divert: Editor::default(),
             digits: String::new(),
             keys: 0,
-            url: format!("{}/{}.xml", spec.provisioning_url, spec.mac),
+            url,
             session: false,
             events: false,
             file: false,
@@ -102,6 +107,19 @@ impl FakeBase {
             let bytes = Bytes::from(text.to_owned());
             self.out.push_back(Output::Console(bytes));
         }
+    }
+
+    fn boot(&mut self) {
+        self.booted = true;
+        self.print("\r\n[    0.000001] fake base\r\n\r\nn870 login: ");
+        self.fetch();
+    }
+
+    fn fetch(&mut self) {
+        let mut request = http::Request::new(Bytes::new());
+        *request.uri_mut() = self.url.parse().unwrap();
+        let exchange = ExchangeId(1);
+        self.out.push_back(Output::Http { exchange, request });
     }
 
     fn chat(&mut self) {
@@ -141,6 +159,12 @@ impl FakeBase {
                 self.login = Login::Name;
                 self.print("Login incorrect\r\nn870 login: ");
             }
+            Login::In if line == "reboot" => {
+                let said = std::mem::take(&mut self.out);
+                *self = Self::with_url(self.url.clone(), self.habit);
+                self.out = said;
+                self.boot();
+            }
             Login::In => {
                 self.on_command(line);
                 self.print("n870> ");
@@ -163,6 +187,7 @@ impl FakeBase {
                 let log = format!("[    2.000000] display 029e74a599 {}\r\n", self.report());
                 self.print(&log);
             }
+            ["provision"] => self.fetch(),
             _ => self.print("error: unknown command\r\n"),
         }
     }
@@ -329,12 +354,7 @@ impl Node for FakeBase {
     fn handle_input(&mut self, _: Instant, input: Input) {
         match input {
             Input::Timeout if !self.booted => {
-                self.booted = true;
-                self.print("\r\n[    0.000001] fake base\r\n\r\nn870 login: ");
-                let mut request = http::Request::new(Bytes::new());
-                *request.uri_mut() = self.url.parse().unwrap();
-                let exchange = ExchangeId(1);
-                self.out.push_back(Output::Http { exchange, request });
+                self.boot();
             }
             Input::Console(bytes) => {
                 for byte in bytes {

@@ -2,9 +2,10 @@
 //!
 //! What is not named by the dialect's order (agent state) is not written.
 
-use super::{Form, content, element, escaped};
+use super::{Form, content, element};
 use crate::dialect::{Device, FeatureEventPackage, FullStateForm, IdleNumber};
 use crate::fault::Action;
+use sip::ascii_xml::escaped;
 use sip::service::{Service, Setting};
 use sip::subscription::Content;
 use std::fmt::Write as _;

@@ -2,7 +2,8 @@
 //!
 //! The bombs are small on the wire; what they would expand to is the reader's problem.
 
-use super::{Form, Habits, escaped};
+use super::{Form, Habits};
+use sip::ascii_xml::escaped;
 use std::fmt::Write as _;
 
 impl Form<'_> {

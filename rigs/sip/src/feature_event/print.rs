@@ -4,6 +4,7 @@
 //! on the wire; each is a field, so that a dialect is a value.
 
 use super::{CONTENT_TYPE, Change, Device, Event, NAMESPACE, Service, Setting, forwarding_type};
+use crate::ascii_xml::escaped;
 use bytes::Bytes;
 use std::fmt::Write as _;
 
@@ -261,24 +262,6 @@ impl Page {
 
 const fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
-}
-
-/// Markup and everything beyond ASCII become references, which are right in every declared encoding.
-fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            ' '..='~' => safe.push(c),
-            c => {
-                let _ = write!(safe, "&#{};", u32::from(c));
-            }
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

@@ -29,11 +29,11 @@ use wire::process::{Exit, Process};
 use wire::serial::SerialLine;
 use wire::web::{EventStream, Opened, asks_for_websocket, listen};
 
-/// How long an emulated base may take to say where it listens.
+/// How long an emulated base may take to say where it listens: our choice, because a process starts in seconds even on a
+/// loaded machine.
 const START_LIMIT: Duration = Duration::from_secs(15);
-/// How long a base may take to end when asked.
+/// How long a base may take to end when asked: our choice, because it may still unsubscribe and de-register.
 const END_LIMIT: Duration = Duration::from_secs(10);
-const BAUD: u32 = 115_200;
 
 /// What stands on the bench.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +72,7 @@ pub(super) struct Answered {
 #[derive(Debug)]
 pub(super) struct BasePort {
     kind: WireBase,
+    baud: u32,
     state: State,
     lines: Lines,
     fetcher: Fetcher,
@@ -106,10 +107,11 @@ struct Lines {
 }
 
 impl BasePort {
-    pub(super) fn new(kind: WireBase) -> Result<Self, RigError> {
+    pub(super) fn new(kind: WireBase, baud: u32) -> Result<Self, RigError> {
         let (arrivals, arrived) = channel();
         Ok(Self {
             kind,
+            baud,
             state: State::Off,
             lines: Lines::default(),
             fetcher: Fetcher::new().map_err(|error| broken("the HTTP client", &error))?,
@@ -480,7 +482,7 @@ impl BasePort {
     }
 
     async fn open_console(&mut self, address: &str) -> Result<(), RigError> {
-        let line = SerialLine::open(address, BAUD, self.arrivals.clone())
+        let line = SerialLine::open(address, self.baud, self.arrivals.clone())
             .await
             .map_err(|error| RigError::Lab {
                 part: format!("console {address}"),

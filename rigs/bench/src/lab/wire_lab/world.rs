@@ -67,7 +67,7 @@ impl World {
             .map_err(|error| broken("the provisioning server", &error))?;
         let unit = |unit: WireUnit| -> Result<Unit, RigError> {
             Ok(Unit {
-                port: BasePort::new(unit.base)?,
+                port: BasePort::new(unit.base, unit.baud)?,
                 bind: unit.bind,
             })
         };

@@ -325,7 +325,7 @@ impl Scene {
                 }
                 self.powered = true;
             }
-            PowerChange::Ended | PowerChange::Off => {
+            PowerChange::Ended | PowerChange::Off | PowerChange::Rebooting => {
                 self.down = true;
                 self.powered = true;
                 self.reboot(moments);
