@@ -1,6 +1,6 @@
 @mechanism-subscribe-notify
 Feature: The network is bad
-  Loss, doubling and overtaking are the daily bread of UDP. None of it may leave a handset with the wrong state.
+  Loss, duplication and reordering are everyday events on UDP. None of it may leave a handset with the wrong state.
 
   Background:
     Given handset "Anna" is synchronised with the server
@@ -23,7 +23,7 @@ Feature: The network is bad
 
   @ID-REC-NET-003 @REQ-NOT-03
   Scenario: Every message comes twice
-    Given the network doubles every message
+    Given the network duplicates every message
     When the portal turns Do Not Disturb on for Anna
     Then Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
     When Anna turns Do Not Disturb off in the menu

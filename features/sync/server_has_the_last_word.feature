@@ -1,6 +1,6 @@
 @mechanism-subscribe-notify
 Feature: The server has the last word
-  What the user asks for at the handset counts only once the server notifies it. A base that shows the wish instead of the
+  What the user asks for at the handset counts only once the server notifies it. A base that shows the request instead of the
   answer leaves its user wrong about who can reach them.
 
   Background:

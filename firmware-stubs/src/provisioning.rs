@@ -9,7 +9,7 @@ use quick_xml::Reader;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 
-/// The deepest nesting of a provisioning file.
+/// The deepest nesting of a provisioning file: our choice.
 const DEPTH: usize = 16;
 
 /// What a file asks for, in its order.

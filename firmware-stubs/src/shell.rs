@@ -1,7 +1,7 @@
 //! An emulated base as a program: real sockets, a pseudo terminal or TCP console, a web listener.
 //!
 //! It says that it is ready in one line of JSON, once it has booted and knows about its provisioning (or the answer is
-//! long in coming), and ends in good order at SIGTERM. All behaviour is in [`Base`]; here are only its wires.
+//! long in coming), and shuts down cleanly at SIGTERM. All behaviour is in [`Base`]; here are only its wires.
 
 use crate::base::{Base, BaseConfig};
 use crate::model::Model;
@@ -22,7 +22,8 @@ use wire::tap::Observer;
 pub use wire::console::ConsoleSpec;
 pub use wire::host::Ending;
 
-/// After this the base says that it is ready whatever its provisioning server does.
+/// After this the base says that it is ready whatever its provisioning server does: our choice, below the
+/// fifteen seconds that the laboratory waits for it.
 const LONGEST_START: Duration = Duration::from_secs(8);
 
 /// What a base needs to run on its own.

@@ -1,4 +1,4 @@
-//! An emulated base on real wires: it says where it listens, can be reached there, and ends in good order.
+//! An emulated base on real wires: it says where it listens, can be reached there, and shuts down cleanly.
 #![cfg(feature = "shell")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -205,7 +205,7 @@ impl Plan {
             }
         }
         plan.put_in_order(&scenarios);
-        plan.refuse_doubles()?;
+        plan.refuse_duplicates()?;
         Ok(plan)
     }
 
@@ -245,7 +245,7 @@ impl Plan {
         }
     }
 
-    fn refuse_doubles(&self) -> Result<(), PlanError> {
+    fn refuse_duplicates(&self) -> Result<(), PlanError> {
         let mut seen: BTreeMap<&str, &Case> = BTreeMap::new();
         for case in &self.cases {
             if let Some(other) = seen.insert(&case.id, case) {

@@ -24,9 +24,9 @@ use sip::node::Flow;
 use sip::time::Instant;
 use std::time::Duration;
 
-/// How long the end of the subscriptions is waited for before the binding goes.
+/// How long the end of the subscriptions is waited for before the binding goes: our choice, four times T1.
 const UNSUBSCRIBE_TIME: Duration = Duration::from_secs(2);
-/// How long a change waits under `sends-change-late`.
+/// How long a change waits under `sends-change-late`: our choice, beyond the 2 s of CHG-01.
 const LATE: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]

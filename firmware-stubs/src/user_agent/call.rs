@@ -25,7 +25,7 @@ use sip::node::Flow;
 use sip::time::Instant;
 use std::time::Duration;
 
-/// How long the base waits for the server to end an answered call.
+/// How long the base waits for the server to end an answered call: our choice.
 const LONGEST_TALK: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]

@@ -28,7 +28,7 @@ use std::time::Duration;
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, INFO";
 const CHECK_SYNC: &str = "check-sync";
 const DESCRIPTION: &str = "application/sdp";
-/// How long a handset rings.
+/// How long a handset rings: our choice.
 const RINGING: Duration = Duration::from_secs(60);
 
 /// An INVITE whose handset rings.

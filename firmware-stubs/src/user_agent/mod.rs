@@ -38,14 +38,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first SUBSCRIBEs of the accounts are spread over this long.
+/// The first SUBSCRIBEs of the accounts are spread over this long: our choice, within the 10 s of REG-02.
 const SPREAD: Duration = Duration::from_secs(2);
-/// With many accounts, over this long for each of them.
+/// With many accounts, over this long for each of them: our choice, below the 25 a second of the catalogue.
 const PACE: Duration = Duration::from_millis(50);
 /// But over no more than this. Our choice, because a handset is expected to be in step within ten seconds of its
 /// registration, however many share its base.
 const WIDEST_SPREAD: Duration = Duration::from_secs(8);
-/// How long `shutdown` may take, whatever the server does.
+/// How long `shutdown` may take, whatever the server does: our choice.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
 /// What a user agent is built from.

@@ -7,7 +7,7 @@ use crate::defect::{Defect, Defects};
 use sip::feature_event::{BodyError, Device, Event, Notification, Service, Setting};
 use std::collections::BTreeMap;
 
-/// The ring count that `resets-rings-when-absent` falls back to.
+/// The ring count that `resets-rings-when-absent` falls back to: our choice, none that a scenario uses.
 const OWN_RINGS: u32 = 20;
 
 /// The events of a body. A document that is readable and means nothing here is passed over.

@@ -10,9 +10,10 @@ use sip::subscription::{
 };
 use std::time::Duration;
 
-/// How long a base waits before it asks a server again that does not know the package.
+/// How long a base waits before it asks a server again that does not know the package: our choice, beyond the half
+/// hour of the catalogue.
 const REFUSED: Duration = Duration::from_secs(3600);
-/// The same under `resubscribes-every-minute`.
+/// The same under `resubscribes-every-minute`: our choice.
 const REFUSED_BRIEFLY: Duration = Duration::from_secs(60);
 
 /// The policy of an account for this package; the defects that are values are read here.

@@ -28,9 +28,9 @@ use std::time::Duration;
 const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// How long before the expiry a refresh starts: long enough to be sent again and to fail once.
 const MARGIN: Duration = Duration::from_secs(40);
-/// The registrations of a lost connection are spread over this long.
+/// The registrations of a lost connection are spread over this long: our choice.
 const HURRY: Duration = Duration::from_secs(1);
-/// How far behind the expiry the refresh of `refreshes-registration-too-late` starts.
+/// How far behind the expiry the refresh of `refreshes-registration-too-late` starts: our choice.
 const TOO_LATE: Duration = Duration::from_secs(10);
 
 /// What a registration tells its account.

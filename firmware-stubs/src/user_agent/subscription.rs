@@ -34,9 +34,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long `subscribes-late` waits.
+/// How long `subscribes-late` waits: our choice, beyond the 10 s of REG-02.
 const LATE_START: Duration = Duration::from_secs(15);
-/// How long `loops-on-empty-401` waits between two requests.
+/// How long `loops-on-empty-401` waits between two requests: our choice.
 const LOOP: Duration = Duration::from_secs(1);
 
 /// What becomes of a NOTIFY.

@@ -12,9 +12,9 @@ use evidence::verdict::Verdict;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many characters of console or web text are shown.
+/// How many characters of console or web text are shown: our choice; the files hold it all.
 const TEXT_SHOWN: usize = 20_000;
-/// As `TEXT_SHOWN`, for a case that passed.
+/// As `TEXT_SHOWN`, for a case that passed: our choice.
 const TEXT_SHOWN_GOOD: usize = 4_000;
 
 #[derive(Debug, Serialize)]

@@ -13,9 +13,9 @@ use evidence::verdict::Verdict;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How many rows a ladder shows at each end before it leaves out the middle.
+/// How many rows a ladder shows at each end before it leaves out the middle: our choice.
 const LADDER_END: usize = 50;
-/// As `LADDER_END`, for a case that did not pass.
+/// As `LADDER_END`, for a case that did not pass: our choice.
 const LADDER_END_BAD: usize = 250;
 
 /// The SIP of a case.

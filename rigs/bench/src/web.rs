@@ -25,13 +25,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a base may take after power-on until its web interface answers.
+/// How long a base may take after power-on until its web interface answers: our choice.
 const BOOT: Duration = Duration::from_secs(60);
 
-/// The pause between two attempts to reach a base that boots.
+/// The pause between two attempts to reach a base that boots: our choice.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How much of a strange answer goes into an error.
+/// How much of a strange answer goes into an error: our choice, a line.
 const SHOWN: usize = 80;
 
 /// What the driver wants.

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 /// Where faces post.
 pub type Arrivals = mpsc::Sender<Arrival>;
 
-/// How many arrivals wait before the faces stop reading.
+/// How many arrivals wait before the faces stop reading: our choice.
 const WAITING: usize = 1024;
 
 /// A channel for arrivals.

@@ -44,6 +44,7 @@ impl LabClock {
     /// When `point` will be, for tokio's timers. A point beyond what the platform's clock can hold is a century away.
     #[must_use]
     pub fn at(&self, point: Instant) -> tokio::time::Instant {
+        /// As good as never.
         const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
         self.epoch + point.since(Instant::EPOCH).min(CENTURY)
     }

@@ -20,8 +20,11 @@ use tokio::time::timeout;
 use tokio_serial::SerialStream;
 use tracing::{debug, warn};
 
+/// How many bytes are read at once: our choice, a page.
 const PIECE: usize = 4096;
+/// How many writes wait for a peer that does not read: our choice.
 const WAITING_WRITES: usize = 1024;
+/// How long the last bytes may take: our choice.
 const CLOSE_LIMIT: Duration = Duration::from_millis(200);
 
 /// Where a console is offered.

@@ -11,6 +11,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How long an exchange may take: our choice.
 const TIME: Duration = Duration::from_secs(10);
 /// The largest answer that is taken; a provisioning file of 20,000 handsets fits.
 const BODY_LIMIT: usize = 32 << 20;

@@ -31,14 +31,19 @@ use tracing::{debug, warn};
 
 /// A default receive buffer holds some 250 small datagrams; a rig that loses more would invent packet loss.
 const RECEIVE_BUFFER: usize = 4 << 20;
+/// What the length field of UDP allows (RFC 768).
 const LARGEST_DATAGRAM: usize = 65_535;
+/// How many bytes of a stream are read at once: our choice.
 const STREAM_PIECE: usize = 16 << 10;
-/// Messages that wait for a peer that does not read its stream.
+/// Messages that wait for a peer that does not read its stream: our choice.
 const WAITING_MESSAGES: usize = 1024;
+/// How many connections are kept: our choice, beyond the handsets of any base.
 const MOST_CONNECTIONS: usize = 4096;
+/// How long a connection may take: our choice, below Timer F.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// How long the last bytes of a stream may take: our choice.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// How often a shared free port is looked for before giving up.
+/// How often a shared free port is looked for before giving up: our choice.
 const PORT_ATTEMPTS: usize = 32;
 
 /// A flow that cannot carry bytes now. For a node this is `FlowClosed`.

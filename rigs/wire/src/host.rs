@@ -23,11 +23,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 use tracing::{debug, trace, warn};
 
-/// How long a node may take to end.
+/// How long a node may take to end: our choice.
 const END_LIMIT: Duration = Duration::from_secs(5);
 /// More outputs than this after one input never end.
 const PATIENCE: u32 = 1_000_000;
-/// HTTP requests that a node may leave unanswered before the oldest is given up.
+/// HTTP requests that a node may leave unanswered before the oldest is given up: our choice.
 const OPEN_REQUESTS: usize = 4096;
 
 /// How a node ended.

@@ -24,10 +24,13 @@ use tracing::debug;
 
 /// The largest request body that is passed on.
 pub const BODY_LIMIT: usize = 1 << 20;
+/// How long a body may take to arrive: our choice.
 const BODY_TIME: Duration = Duration::from_secs(10);
+/// How long a node may take to answer: our choice.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+/// How long open exchanges may go on at the end: our choice.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
-/// Events that wait for a slow WebSocket client before it loses some.
+/// Events that wait for a slow WebSocket client before it loses some: our choice.
 const WAITING_EVENTS: usize = 1024;
 
 /// Where the answer to one request goes. Dropped unanswered, the client gets a 503.

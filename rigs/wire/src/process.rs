@@ -19,11 +19,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::debug;
 
+/// How many of the last lines go into an error: our choice.
 const LAST_WORDS: usize = 20;
 /// Longer lines are cut: nothing that a program of ours says in one line is longer.
 const LONGEST_LINE: u64 = 64 << 10;
-/// How long output may still come after the end, from a grandchild that holds the pipe.
+/// How long output may still come after the end, from a grandchild that holds the pipe: our choice.
 const LAST_WORDS_LIMIT: Duration = Duration::from_millis(500);
+/// How long a killed process may take to end: our choice.
 const KILL_LIMIT: Duration = Duration::from_secs(2);
 
 /// How a process ended.

@@ -16,7 +16,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_serial::SerialStream;
 
+/// How long a connection may take: our choice, because it is one step away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How many writes wait for a port that does not take them: our choice.
 const WAITING_WRITES: usize = 1024;
 
 /// An open line. Dropping it closes the line.

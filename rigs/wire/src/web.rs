@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+/// How long a connection may take: our choice, because it is one step away.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// An open event stream. Dropping it hangs up.

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How many wire cases at once: they mostly wait, but each is a process, a pty and a few sockets.
+/// How many wire cases at once: they mostly wait, but each is a process, a pty and a few sockets; our choice.
 const WIRE_JOBS: usize = 12;
 
 /// Where runs go.
@@ -109,7 +109,7 @@ fn execute<W: Write + 'static>(
         .enable_all()
         .build()
         .map_err(|error| UsageError::Shell(format!("cannot start a runtime: {error}")))?;
-    // The patterns of all steps are compiled once a process: no case has to pay for them.
+    // The patterns of all steps are compiled once a process: that is no part of a case.
     drop(World::collection());
     let mut lines = Vec::new();
     let failed = Rc::new(RefCell::new(false));

@@ -39,7 +39,7 @@ pub(super) fn read_all(
     for path in feature_files(root)? {
         all.extend(read_file(&path, vendors)?);
     }
-    refuse_doubles(&all)?;
+    refuse_duplicates(&all)?;
     if all.is_empty() {
         return Err(PlanError::Empty(root.to_owned()));
     }
@@ -116,7 +116,7 @@ fn line_of_tag(text: &str, tag: &str, scenario: usize) -> Option<usize> {
         .map(|at| at + 1)
 }
 
-fn refuse_doubles(all: &[Arc<Scenario>]) -> Result<(), PlanError> {
+fn refuse_duplicates(all: &[Arc<Scenario>]) -> Result<(), PlanError> {
     let mut seen: BTreeMap<&str, &Scenario> = BTreeMap::new();
     for scenario in all {
         if let Some(other) = seen.insert(&scenario.id, scenario) {

@@ -82,7 +82,7 @@ fn running(plan: &Plan) -> Vec<&str> {
     running.map(|case| case.id.as_str()).collect()
 }
 
-/// What the cover owes to one scenario, or to all of them together, and did not give.
+/// What the cover lacks of one scenario's cases, or of all of them together.
 fn missing(plan: &Plan, of: &str, dialects: &[&str]) -> Vec<String> {
     let cases = || {
         let all = plan.cases.iter();

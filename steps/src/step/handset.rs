@@ -9,7 +9,8 @@ use cucumber::{given, then, when};
 use sip::time::Instant;
 use std::time::Duration;
 
-/// How long a display may take to follow, where a step does not say: no NOTIFY is on its way then.
+/// How long a display may take to follow, where a step does not say: no NOTIFY is on its way then; the limit of
+/// MENU-01.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
 #[when(expr = "{person} turns/sets {setting} in the menu")]

@@ -8,7 +8,7 @@ use cucumber::gherkin::Step;
 use cucumber::given;
 use std::time::Duration;
 
-/// How much later the second copy of a message arrives.
+/// How much later the second copy of a message arrives: our choice.
 const COPY_LAG: Duration = Duration::from_millis(30);
 
 #[given(regex = r"^the network loses the next (\d+) messages from the base$")]
@@ -34,8 +34,8 @@ async fn loses_some(world: &mut World, step: &Step, percent: String) -> Result<(
         .await
 }
 
-#[given(regex = r"^the network doubles every message$")]
-async fn doubles(world: &mut World, step: &Step) -> Result<(), StepFailure> {
+#[given(regex = r"^the network duplicates every message$")]
+async fn duplicates(world: &mut World, step: &Step) -> Result<(), StepFailure> {
     world
         .perform(step, |scene| {
             scene

@@ -12,7 +12,7 @@ use server::{ExpiresPolicy, Lifetime, SiteId};
 use sip::time::Instant;
 use std::time::Duration;
 
-/// How long a base may take from power to its first registration, where a step does not say.
+/// How long a base may take from power to its first registration, where a step does not say: our choice.
 const STARTS: Duration = Duration::from_secs(60);
 
 #[when(regex = r"^the base is switched on$")]

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a base may take from power to a synchronised handset, where a step does not say.
+/// How long a base may take from power to a synchronised handset, where a step does not say: our choice.
 const STARTS: Duration = Duration::from_secs(60);
 
 /// How long the number of subscriptions may take to settle, where a step does not say: our choice, because answers and

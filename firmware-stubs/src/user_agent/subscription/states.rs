@@ -16,9 +16,9 @@ use sip::subscription::{Purpose, SubscriberIndication};
 use sip::time::Instant;
 use std::time::Duration;
 
-/// How long `applies-state-late` waits.
+/// How long `applies-state-late` waits: our choice, beyond the 3 s of MENU-01.
 const LATE_STATE: Duration = Duration::from_secs(5);
-/// How soon the state is read again after a body that could not be read.
+/// How soon the state is read again after a body that could not be read: our choice.
 const RECHECK: Duration = Duration::from_secs(30);
 
 impl Subscription {

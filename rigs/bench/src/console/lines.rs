@@ -4,7 +4,7 @@
 //! not UTF-8 are dropped; a backspace takes the character before it. What has no line end yet is the partial line, which may
 //! be a prompt.
 
-/// No line is longer; a flood without line ends is cut here.
+/// No line is longer; a flood without line ends is cut here; our choice.
 const LONGEST: usize = 4096;
 
 /// Cuts bytes into lines.

@@ -31,7 +31,7 @@ use std::time::Duration;
 /// Makes a base that is switched off so far. Shared by all scenarios of a run.
 pub type BaseFactory = Arc<dyn Fn(&BaseSpec) -> Result<Box<dyn Node>, String> + Send + Sync>;
 
-/// How long bytes on the serial line, HTTP messages and answers to questions are on their way.
+/// How long bytes on the serial line, HTTP messages and answers to questions are on their way: our choice.
 const LINE: Duration = Duration::from_millis(1);
 
 /// How long a SIP message is on its way, in microseconds: our choice, a site's own network with a busy switch.

@@ -129,6 +129,7 @@ fn network(
     source: SocketAddr,
     destination: SocketAddr,
 ) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> {
+    /// The usual time to live (RFC 1700); nobody reads it.
     const HOPS: u8 = 64;
     match (source.ip(), destination.ip()) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
@@ -176,6 +177,7 @@ struct Stream {
 }
 
 impl Stream {
+    /// The window of the TCP segments that are written, the largest without scaling; nobody reads it.
     const WINDOW: u16 = u16::MAX;
 
     fn segments(&mut self, sip: &Sip) -> Result<Vec<Vec<u8>>, String> {

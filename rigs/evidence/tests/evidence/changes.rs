@@ -7,9 +7,11 @@ use evidence::record::Service::{
 };
 
 /// Anna has just asked for DND.
-fn wished() -> Stage {
+fn requested() -> Stage {
     let mut stage = Stage::synced();
-    stage.wait(5_000).wish(ANNA, DoNotDisturb, true, None, None);
+    stage
+        .wait(5_000)
+        .request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(50);
     stage
 }
@@ -23,7 +25,7 @@ fn confirm(stage: &mut Stage, document: &str) {
 
 #[test]
 fn one_wish_is_one_subscribe() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.change(&set_dnd(true));
     confirm(&mut stage, &dnd(true));
     stage.wait(100).idle(ANNA, &["Do Not Disturb"]);
@@ -34,7 +36,7 @@ fn one_wish_is_one_subscribe() {
 
 #[test]
 fn the_repeat_with_credentials_is_the_same_change() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.change(&set_dnd(true));
     stage.wait(30).answer(
         401,
@@ -54,12 +56,12 @@ fn the_repeat_with_credentials_is_the_same_change() {
 
 #[test]
 fn a_wish_that_is_not_sent_is_found() {
-    wished().wait(2_100).breaks(&["CHG-01"]);
+    requested().wait(2_100).breaks(&["CHG-01"]);
 }
 
 #[test]
 fn a_change_sent_twice_is_found() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.change(&set_dnd(true));
     stage.wait(10);
     stage.change(&set_dnd(true));
@@ -68,7 +70,7 @@ fn a_change_sent_twice_is_found() {
 
 #[test]
 fn a_change_outside_the_subscription_is_found() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.request(&Ask {
         call: "other",
         body: &set_dnd(true),
@@ -77,7 +79,7 @@ fn a_change_outside_the_subscription_is_found() {
     let broken = stage.broken();
     assert!(broken.contains("CHG-01"), "{broken:?}");
 
-    let mut stage = wished();
+    let mut stage = requested();
     stage.request(&Ask {
         to_tag: "wrong",
         body: &set_dnd(true),
@@ -85,7 +87,7 @@ fn a_change_outside_the_subscription_is_found() {
     });
     stage.breaks(&["CHG-01"]);
 
-    let mut stage = wished();
+    let mut stage = requested();
     stage.request(&Ask {
         to_tag: "as",
         body: &set_dnd(true),
@@ -99,7 +101,9 @@ fn a_wish_during_a_refresh_may_wait() {
     let mut stage = Stage::synced();
     stage.wait(1_000_000);
     stage.refresh();
-    stage.wait(10).wish(ANNA, DoNotDisturb, true, None, None);
+    stage
+        .wait(10)
+        .request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(5_000).answer(200, &["Expires: 1800"]);
     stage.breaks(&["SUB-04"]);
 }
@@ -116,11 +120,11 @@ fn wrong_documents_of_dnd_are_found() {
         set_cf("Immediate", true, "1", ""),
     ];
     for document in documents {
-        let mut stage = wished();
+        let mut stage = requested();
         stage.change(&document);
         stage.breaks(&["CHG-02"]);
     }
-    let mut stage = wished();
+    let mut stage = requested();
     let cseq = stage.next();
     stage.request(&Ask {
         to_tag: "as",
@@ -136,7 +140,7 @@ fn forwarding_documents_carry_everything() {
     let mut stage = Stage::synced();
     stage
         .wait(5_000)
-        .wish(ANNA, CallForwardingAlways, true, Some("2424"), None);
+        .request_change(ANNA, CallForwardingAlways, true, Some("2424"), None);
     stage
         .wait(50)
         .change(&set_cf("Immediate", true, "2424", ""));
@@ -161,7 +165,7 @@ fn wrong_documents_of_forwarding_are_found() {
         let mut stage = Stage::synced();
         stage
             .wait(5_000)
-            .wish(ANNA, CallForwardingBusy, true, Some("2424"), None);
+            .request_change(ANNA, CallForwardingBusy, true, Some("2424"), None);
         stage.wait(50).change(&document);
         stage.breaks(&["CHG-03"]);
     }
@@ -179,7 +183,7 @@ fn rings_go_with_forwarding_on_no_answer() {
         let mut stage = Stage::synced();
         stage
             .wait(5_000)
-            .wish(ANNA, CallForwardingNoAnswer, true, Some("2426"), Some(4));
+            .request_change(ANNA, CallForwardingNoAnswer, true, Some("2426"), Some(4));
         stage.wait(50).change(&set_cf("NoAns", true, "2426", rings));
         stage.breaks(broken);
     }
@@ -188,7 +192,7 @@ fn rings_go_with_forwarding_on_no_answer() {
 #[test]
 fn the_server_has_the_last_word() {
     let contradicted = || {
-        let mut stage = wished();
+        let mut stage = requested();
         stage.change(&set_dnd(true));
         confirm(&mut stage, &dnd(false));
         stage.wait(4_000);
@@ -209,7 +213,7 @@ fn the_server_has_the_last_word() {
 
 #[test]
 fn the_confirmation_may_come_before_the_200() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.change(&set_dnd(true));
     stage.wait(20).notify("1001", &dnd(true));
     stage.wait(1).idle(ANNA, &["Do Not Disturb"]);
@@ -220,7 +224,7 @@ fn the_confirmation_may_come_before_the_200() {
 
 #[test]
 fn the_old_state_before_the_new_one_ends_in_the_new_one() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.change(&set_dnd(true));
     confirm(&mut stage, &dnd(false));
     stage.wait(50).notify("1001", &dnd(true));
@@ -255,7 +259,7 @@ fn a_captured_log_does_not_blame_changes_on_the_base() {
 
 #[test]
 fn a_change_is_sent_again_after_a_failure() {
-    let mut stage = wished();
+    let mut stage = requested();
     stage.change(&set_dnd(true));
     stage.wait(30).answer(481, &[]);
     stage.wait(1_000);

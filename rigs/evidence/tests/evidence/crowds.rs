@@ -15,7 +15,7 @@ fn ordinary() -> Stage {
     stage.idle(ANNA, &[]);
     stage
         .wait(2_000)
-        .wish(ANNA, Service::DoNotDisturb, true, None, None);
+        .request_change(ANNA, Service::DoNotDisturb, true, None, None);
     stage.wait(50).change(&set_dnd(true));
     stage.wait(20).answer(200, &["Expires: 600"]);
     stage.wait(20).notify("1001", &dnd(true));
@@ -122,7 +122,7 @@ fn defects() -> Vec<Defect> {
             let mut stage = Stage::synced();
             stage
                 .wait(5_000)
-                .wish(ANNA, Service::DoNotDisturb, true, None, None);
+                .request_change(ANNA, Service::DoNotDisturb, true, None, None);
             stage
         }),
         ("CHG-09", || {
@@ -203,7 +203,7 @@ fn a_long_log_is_remembered_in_bounded_memory() {
         stage.wait(20).full_state("1001", &[dnd(true)]);
         stage
             .wait(4_000)
-            .wish(ANNA, Service::DoNotDisturb, false, None, None);
+            .request_change(ANNA, Service::DoNotDisturb, false, None, None);
         stage.wait(20).change(&set_dnd(false));
         stage.wait(20).answer(200, &["Expires: 600"]);
         stage.wait(20).notify("1001", &dnd(false));

@@ -104,7 +104,9 @@ fn an_editor_that_the_user_works_on_is_not_judged() {
 #[test]
 fn an_outstanding_wish_is_not_judged() {
     let mut stage = Stage::synced();
-    stage.wait(5_000).wish(ANNA, DoNotDisturb, true, None, None);
+    stage
+        .wait(5_000)
+        .request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(50).change(&set_dnd(true));
     stage.wait(30).idle(ANNA, &["Do Not Disturb"]);
     stage.breaks(&[]);

@@ -13,7 +13,7 @@ fn ordinary() -> Stage {
     stage.wait(50).idle(ANNA, &["Do Not Disturb"]);
     stage
         .wait(5_000)
-        .wish(ANNA, DoNotDisturb, false, None, None);
+        .request_change(ANNA, DoNotDisturb, false, None, None);
     stage.wait(50).change(&set_dnd(false));
     stage.wait(30).answer(200, &["Expires: 1800"]);
     stage.wait(20).notify("1001", &dnd(false));

@@ -106,7 +106,7 @@ fn both_packages_may_share_a_dialog() {
     notify(&mut stage, "sub", next, HOTELING, 200);
     stage
         .wait(5_000)
-        .wish(ANNA, Service::DoNotDisturb, true, None, None);
+        .request_change(ANNA, Service::DoNotDisturb, true, None, None);
     stage.wait(50).change(&set_dnd(true));
     stage.wait(20).answer(200, &["Expires: 1800"]);
     stage.wait(20);
@@ -127,7 +127,7 @@ fn defects_of_ours_are_found_with_the_second_package_present() {
     let mut stage = both();
     stage
         .wait(5_000)
-        .wish(ANNA, Service::DoNotDisturb, true, None, None);
+        .request_change(ANNA, Service::DoNotDisturb, true, None, None);
     // The second package asks again in time; that carries no change of ours to the server.
     stage.wait(100).request(&Ask {
         to_tag: "as",

@@ -104,7 +104,7 @@ fn an_account_switched_off_is_left_alone() {
     stage.provision(&[(ANNA, "1001", Some(false)), (BEN, "1002", None)]);
     stage.register("1001", 3600);
     stage.wait(20_000);
-    stage.wish(ANNA, DoNotDisturb, true, None, None);
+    stage.request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(4_000).idle(ANNA, &["Do Not Disturb"]);
     stage.keeps(&["REG-03"]);
     assert_eq!(stage.judgement("REG-02"), Judgement::NotExercised);
@@ -126,7 +126,7 @@ fn a_local_change_that_tells_the_server_or_does_nothing_is_found() {
     stage.provision(&[(ANNA, "1001", Some(false))]);
     stage.register("1001", 3600);
     stage.wait(20_000);
-    stage.wish(ANNA, DoNotDisturb, true, None, None);
+    stage.request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(100);
     stage.request(&Ask {
         method: "INVITE",
@@ -141,7 +141,7 @@ fn a_local_change_that_tells_the_server_or_does_nothing_is_found() {
     let mut stage = Stage::bare();
     stage.provision(&[(ANNA, "1001", Some(false))]);
     stage.register("1001", 3600);
-    stage.wish(ANNA, DoNotDisturb, true, None, None);
+    stage.request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(4_000).idle(ANNA, &[]);
     stage.breaks(&["REG-03"]);
 }
@@ -151,7 +151,7 @@ fn a_dialled_call_of_an_account_switched_off_is_the_users_own() {
     let mut stage = Stage::bare();
     stage.provision(&[(ANNA, "1001", Some(false))]);
     stage.register("1001", 3600);
-    stage.wish(ANNA, DoNotDisturb, true, None, None);
+    stage.request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(1_000).key(ANNA, "talk");
     stage.request(&Ask {
         method: "INVITE",
@@ -243,7 +243,7 @@ fn a_change_after_the_switch_went_off_is_found() {
     });
     stage.wait(30).answer(200, &["Expires: 0"]);
     stage.wait(60_000);
-    stage.wish(ANNA, DoNotDisturb, true, None, None);
+    stage.request_change(ANNA, DoNotDisturb, true, None, None);
     stage.wait(100);
     stage.change(&set_dnd(true));
     assert!(stage.broken().contains("REG-03"));

@@ -357,8 +357,8 @@ impl Stage {
         })
     }
 
-    /// A key that completes a wish.
-    pub(crate) fn wish(
+    /// The key that saves a change.
+    pub(crate) fn request_change(
         &mut self,
         handset: &str,
         service: Service,

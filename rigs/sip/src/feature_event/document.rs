@@ -10,8 +10,11 @@ use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::name::ResolveResult;
 use std::borrow::Cow;
 
+/// A document is no longer than a datagram.
 const BYTE_LIMIT: usize = 65_535;
+/// Nor this deep: our choice.
 const DEPTH_LIMIT: usize = 16;
+/// Nor of so many elements: our choice.
 const ELEMENT_LIMIT: usize = 1_000;
 
 /// One element; attributes are not kept.

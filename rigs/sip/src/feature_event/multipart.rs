@@ -6,6 +6,7 @@
 use super::{BodyError, Oddity};
 use crate::message::parameter;
 
+/// How many parts a body may have: our choice, ten times what there are services.
 const PART_LIMIT: usize = 64;
 
 /// One part.

@@ -218,7 +218,7 @@ impl BasePort {
         Ok(self.lose_lines())
     }
 
-    /// Asks it to end in good order.
+    /// Asks it to shut down cleanly.
     pub(super) fn shut_down(&mut self, now: Instant) -> Result<(), RigError> {
         self.state = match std::mem::replace(&mut self.state, State::Off) {
             State::Starting(process, _) | State::On(Some(process)) => {

@@ -13,8 +13,9 @@ use crate::error::RigError;
 use sip::time::Instant;
 use std::time::Duration;
 
+/// How often it looks: our choice, well below what counts as negligible.
 const BEAT: Duration = Duration::from_millis(20);
-/// A desktop's scheduler may be this late at any time; shorter waits are not judged by less.
+/// A desktop's scheduler may be this late at any time; shorter waits are not judged by less; our choice.
 const NEGLIGIBLE: Duration = Duration::from_millis(50);
 
 /// Measures how late the rig is.

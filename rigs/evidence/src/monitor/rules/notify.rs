@@ -14,9 +14,9 @@ use crate::monitor::scene::traffic::Arrival;
 use bytes::Bytes;
 use sip::message::Message;
 
-/// How soon a NOTIFY is answered.
+/// How soon a NOTIFY is answered: the limit of NOT-02.
 const PROMPT: u64 = 500 * MILLISECOND;
-/// When a NOTIFY that came before the 2xx counts as not answered at all.
+/// When a NOTIFY that came before the 2xx counts as not answered at all: our choice, four times that.
 const NEVER: u64 = 2 * SECOND;
 
 pub(crate) fn rules() -> Vec<Box<dyn Rule>> {

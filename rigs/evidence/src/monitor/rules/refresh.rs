@@ -16,7 +16,7 @@ use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 use crate::monitor::scene::traffic::Purpose;
 use std::collections::BTreeMap;
 
-/// How far ahead of the end a refresh is sent.
+/// How far ahead of the end a refresh is sent: the limit of REF-01.
 const AHEAD: u64 = 2 * SECOND;
 /// Lifetimes below this leave no window between half of them and [`AHEAD`]; our choice, three times that.
 const SHORTEST: u64 = 6 * SECOND;

@@ -23,7 +23,7 @@ const ENDING: [u16; 13] = [
 /// How many other packages one account is remembered with; our choice: more than all services have.
 const OTHERS: usize = 8;
 
-/// Within this time after a challenge, a request of the same method is its repeat.
+/// Within this time after a challenge, a request of the same method is its repeat: our choice.
 const REPEAT: u64 = 5 * SECOND;
 
 impl Scene {

@@ -4,11 +4,11 @@
 pub(crate) const MILLISECOND: u64 = 1_000;
 /// A second in lab time.
 pub(crate) const SECOND: u64 = 1_000_000;
-/// 64*T1, the lifetime of a non-INVITE client transaction and of Timer N.
+/// 64*T1, the lifetime of a non-INVITE client transaction and of Timer N (RFC 3261 §17.1.2.2).
 pub(crate) const TIMER_F: u64 = 32 * SECOND;
-/// How long a display may take to follow.
+/// How long a display may take to follow: the limit of MENU-01.
 pub(crate) const DISPLAY: u64 = 3 * SECOND;
-/// What may pass between two observations of one instant on real sockets.
+/// What may pass between two observations of one instant on real sockets: our choice.
 pub(crate) const SLACK: u64 = 100 * MILLISECOND;
 
 /// A point in lab time as findings write it.

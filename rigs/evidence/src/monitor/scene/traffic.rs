@@ -19,7 +19,7 @@ pub(crate) struct Request {
     pub(crate) message: Message,
     pub(crate) method: Method,
     pub(crate) cseq: u32,
-    /// The account it speaks for.
+    /// The account whose identity it carries.
     pub(crate) account: Option<usize>,
     /// The boot of the base in which it was sent.
     pub(crate) boot: u32,

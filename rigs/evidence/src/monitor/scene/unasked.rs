@@ -10,9 +10,9 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::time::{SECOND, TIMER_F};
 use crate::monitor::scene::traffic::{Purpose, Request};
 
-/// How soon a change is sent.
+/// How soon a change is sent: the limit of CHG-01.
 const PROMPT: u64 = 2 * SECOND;
-/// How long after a NOTIFY a change counts as its echo.
+/// How long after a NOTIFY a change counts as its echo: the limit of CHG-09.
 pub(crate) const ECHO: u64 = 5 * SECOND;
 
 /// Why a SUBSCRIBE has a body although no user asked for anything.

@@ -217,5 +217,5 @@ impl Subscriber {
     }
 }
 
-/// Lifetimes are whole seconds that travelled: differences below this mean nothing.
+/// Lifetimes are whole seconds that travelled: differences below this mean nothing (our choice).
 pub(super) const SLACK: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 //!
 //! Why a SUBSCRIBE has a body that no user asked for says `scene::unasked`.
 
-/// How soon a change is sent.
+/// How soon a change is sent: the limit of CHG-01.
 const PROMPT: u64 = 2 * SECOND;
 
 mod document;

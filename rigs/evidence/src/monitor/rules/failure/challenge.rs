@@ -10,7 +10,7 @@ use crate::monitor::scene::traffic::{Purpose, Request, digest};
 use sip::message::Method;
 use std::collections::BTreeMap;
 
-/// How soon a challenge is answered.
+/// How soon a challenge is answered: our choice, as long as the CHG-01 limit of the change that it repeats.
 pub(crate) const PROMPT: u64 = 2 * SECOND;
 /// How long a base rests after its credentials were refused.
 const REST: u64 = 9 * SECOND;

@@ -10,7 +10,7 @@ use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest};
 use std::collections::BTreeMap;
 
-/// How often a base may subscribe when it is refused without a challenge.
+/// How often a base may subscribe when it is refused without a challenge: the limit of FAIL-06.
 const RATE: u64 = 30 * SECOND;
 
 /// FAIL-06

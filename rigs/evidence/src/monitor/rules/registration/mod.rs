@@ -13,7 +13,7 @@ use sip::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// How soon the first SUBSCRIBE follows what allows it.
+/// How soon the first SUBSCRIBE follows what allows it: the limit of REG-02.
 pub(crate) const PROMPT: u64 = 10 * SECOND;
 
 pub(crate) mod renewal;
@@ -143,7 +143,7 @@ impl Rule for OneCallIdPerBoot {
     }
 }
 
-/// What is wrong with the addresses of a request that speaks for an account.
+/// What is wrong with the addresses of an account's request.
 fn foreign_address(request: &Request, scene: &Scene, account: usize) -> Option<String> {
     let account = scene.account(account)?;
     let message = &request.message;
@@ -156,19 +156,19 @@ fn foreign_address(request: &Request, scene: &Scene, account: usize) -> Option<S
     }
     if user(from) != Some(account.user.as_str()) {
         return Some(format!(
-            "a {method} of account {} must speak for itself, but speaks for {from}",
+            "a {method} of account {} must carry that account in From, but carries {from}",
             account.user
         ));
     }
     if scene.available.contains(&Need::Provisioning) && !account.provisioned && !account.deleted {
         return Some(format!(
-            "a {method} speaks for {from}, but provisioning has no account {}",
+            "a {method} carries {from} in From, but provisioning has no account {}",
             account.user
         ));
     }
     if !account.domain.is_empty() && !host(from).eq_ignore_ascii_case(host(&account.domain)) {
         return Some(format!(
-            "a {method} speaks for {from}, but the account's domain is {}",
+            "a {method} carries {from} in From, but the account's domain is {}",
             account.domain
         ));
     }

@@ -21,7 +21,7 @@ pub(crate) struct Lapse {
     pub(crate) late: Option<u64>,
 }
 
-/// How long after its end a binding may still be renewed late; after that it is never.
+/// How long after its end a binding may still be renewed late; after that it is never; our choice, twice Timer F.
 const LATE: u64 = 64 * SECOND;
 
 /// A binding that a 2xx granted.

@@ -8,7 +8,7 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 
-/// The number of copies that Timer E sends before Timer F fires.
+/// The number of copies that Timer E sends before Timer F fires (RFC 3261 §17.1.2.2).
 const COPIES: usize = 10;
 
 /// SUB-04
