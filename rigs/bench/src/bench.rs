@@ -400,15 +400,6 @@ impl Bench {
         })
     }
 
-    /// Types a command on the console of a unit and gives its answer, without echo and log lines.
-    ///
-    /// # Errors
-    /// When the unit has no console, or it does not answer.
-    pub fn console_command(&mut self, unit: &Unit, command: &str) -> Result<Vec<String>, RigError> {
-        let place = self.place_of(unit)?;
-        self.type_command(place, command)
-    }
-
     /// Gives the instruments back, asks the monitor for its last word and closes the log.
     #[must_use]
     pub fn finish(mut self) -> BenchReport {

@@ -84,6 +84,16 @@ impl Stage {
         stage
     }
 
+    /// The profile claims something more.
+    pub(crate) fn claim(&mut self, key: &str, value: &str) {
+        self.record(Observation::Claim {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            status: ClaimStatus::Documented,
+            source: String::new(),
+        });
+    }
+
     /// Provisioned, nothing sent.
     pub(crate) fn provisioned() -> Self {
         let mut stage = Self::bare();

@@ -147,6 +147,37 @@ fn an_unanswered_subscribe_is_repeated_by_the_book() {
     stage.keeps(&["SUB-04"]);
 }
 
+/// A base whose profile claims a T1 of a second: Timer E runs from there to T2, and Timer F ends it after 64 s.
+#[test]
+fn a_claimed_t1_is_the_one_that_repeats_are_judged_by() {
+    let mut by_the_claim = vec![1_000, 3_000];
+    by_the_claim.extend((7_000..64_000).step_by(4_000));
+    let cases = [
+        (by_the_claim.clone(), true),
+        (COPIES.to_vec(), false),
+        (
+            by_the_claim.iter().copied().chain([67_000]).collect(),
+            false,
+        ),
+    ];
+    for (schedule, right) in cases {
+        let mut stage = Stage::registered();
+        stage.claim("sip.t1-milliseconds", "1000");
+        let start = stage.at;
+        stage.request(&Ask::subscribe("1001", 1));
+        for copy in &schedule {
+            stage.at = start + copy * 1000;
+            stage.again();
+        }
+        stage.at = start + 80_000_000;
+        if right {
+            stage.keeps(&["SUB-04"]);
+        } else {
+            stage.breaks(&["SUB-04"]);
+        }
+    }
+}
+
 #[test]
 fn wrong_repeats_are_found() {
     let schedules: [&[u64]; 4] = [

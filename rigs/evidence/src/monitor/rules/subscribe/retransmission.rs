@@ -8,8 +8,10 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 
-/// The number of copies that Timer E sends before Timer F fires (RFC 3261 §17.1.2.2).
-const COPIES: usize = 10;
+/// T1 where the profile claims none (RFC 3261 §17.1.1.1).
+const T1: u64 = SECOND / 2;
+/// T2: Timer E doubles from T1 up to this (RFC 3261 §17.1.2.2).
+const T2: u64 = 4 * SECOND;
 
 /// SUB-04
 #[derive(Clone, Debug, Default)]
@@ -21,19 +23,31 @@ pub(crate) struct RepeatedByTheBook {
 impl RepeatedByTheBook {
     /// How long before the copy with this number, from 1 (RFC 3261 §17.1.2.2).
     fn interval(copy: usize, t1: u64) -> u64 {
-        match copy {
-            1 => t1,
-            2 => 2 * t1,
-            3 => 4 * t1,
-            _ => 8 * t1,
+        let doublings = u32::try_from(copy.saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 2_u64.saturating_pow(doublings);
+        t1.saturating_mul(factor).min(T2)
+    }
+
+    /// How many copies Timer E sends before Timer F fires, 64*T1 after the request (RFC 3261 §17.1.2.2).
+    fn copies(t1: u64) -> usize {
+        let mut left = 64 * t1;
+        let mut copies = 0;
+        while let Some(rest) = left.checked_sub(Self::interval(copies + 1, t1)) {
+            if rest == 0 {
+                break;
+            }
+            left = rest;
+            copies += 1;
         }
+        copies
     }
 
     fn t1(scene: &Scene) -> u64 {
         let claimed = scene
-            .claim("sip.t1")
-            .and_then(|text| text.trim().parse::<u64>().ok());
-        claimed.map_or(SECOND / 2, |milliseconds| milliseconds * MILLISECOND)
+            .claim("sip.t1-milliseconds")
+            .and_then(|text| text.trim().parse::<u64>().ok())
+            .filter(|milliseconds| (1..=60_000).contains(milliseconds));
+        claimed.map_or(T1, |milliseconds| milliseconds * MILLISECOND)
     }
 
     fn on_copy(&mut self, place: Place, scene: &Scene, tell: &mut Tell) -> Option<()> {
@@ -48,6 +62,7 @@ impl RepeatedByTheBook {
         };
         tell.exercise();
         let t1 = Self::t1(scene);
+        let copies = Self::copies(t1);
         let gap = copy.at.saturating_sub(before);
         let due = Self::interval(count, t1);
         let after = request
@@ -64,8 +79,8 @@ impl RepeatedByTheBook {
                 answer.status,
                 clock(answer.at)
             ))
-        } else if count > COPIES {
-            Some(format!("only {COPIES} copies may follow the first"))
+        } else if count > copies {
+            Some(format!("only {copies} copies may follow the first"))
         } else if !request.provisional && gap.abs_diff(due) > due / 5 {
             Some(format!(
                 "it came {} after the one before, due was {}",
@@ -82,7 +97,7 @@ impl RepeatedByTheBook {
                 clock(copy.at)
             );
             tell.find(self, copy.at, text, &[request.seq, copy.seq]);
-        } else if count < COPIES && !request.provisional {
+        } else if count < copies && !request.provisional {
             let next = Self::interval(count + 1, t1);
             self.due.set(copy.at + next + next / 5, (place, count + 1));
         }
