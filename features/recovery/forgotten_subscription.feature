@@ -5,7 +5,7 @@ Feature: The server has forgotten the subscription
   Background:
     Given handset "Anna" is synchronised with the server
 
-  @ID-REC-481-001 @REQ-FAIL-01
+  @ID-REC-481-001 @REQ-REF-01 @REQ-MENU-01
   Scenario: The refresh is answered 481
     When the server forgets the subscription of Anna
     And the portal turns Do Not Disturb on for Anna
@@ -13,7 +13,7 @@ Feature: The server has forgotten the subscription
     Then handset "Anna" is synchronised within 30 seconds
     And Anna's idle screen shows Do Not Disturb on within 3 seconds of the NOTIFY
 
-  @ID-REC-TERM-001 @REQ-FAIL-07 @REQ-REF-06 @wire
+  @ID-REC-TERM-001 @REQ-SUB-01 @REQ-NOT-02 @wire
   Scenario Outline: The server ends the subscription with reason <reason>
     When the server ends the subscription of Anna with reason <reason>
     Then the base subscribes for Anna within 10 seconds

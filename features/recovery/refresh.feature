@@ -25,7 +25,7 @@ Feature: Subscriptions are refreshed in time
       | 600  | 3600   |
       | 1800 | 5400   |
 
-  @ID-REC-REF-003 @REQ-SUB-10
+  @ID-REC-REF-003 @REQ-REF-02
   Scenario: An answer without Expires causes no loop
     Given the server leaves Expires out of its answers to SUBSCRIBE
     And handset "Anna" is synchronised with the server

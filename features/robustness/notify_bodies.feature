@@ -38,7 +38,7 @@ Feature: Notified documents come in many forms
       | 101        |
       | x          |
 
-  @ID-ROB-BODY-003 @REQ-BODY-12
+  @ID-ROB-BODY-003 @REQ-MENU-01
   Scenario Outline: The body is <body>
     When the server sends Anna a NOTIFY with <body>
     Then Anna's idle screen shows Do Not Disturb off

@@ -22,7 +22,7 @@ Feature: Do Not Disturb is changed at the handset
     And Anna's idle screen shows Do Not Disturb off within 3 seconds of the NOTIFY
     And Anna's menu shows Do Not Disturb off
 
-  @ID-BSFT-DND-003 @REQ-CHG-01 @REQ-RACE-04
+  @ID-BSFT-DND-003 @REQ-CHG-01
   Scenario: On, off and on again in a row
     When Anna turns Do Not Disturb on in the menu
     Then the server has Do Not Disturb on for Anna within 2 seconds

@@ -22,7 +22,7 @@ Feature: The server has the last word
     And Anna's idle screen shows call forwarding always on to 9999
     And the base does not ask again for 60 seconds
 
-  @ID-BSFT-DND-021 @REQ-CHG-06 @REQ-RACE-03
+  @ID-BSFT-DND-021 @REQ-CHG-06
   Scenario: The old state comes before the new one
     Given the server notifies the old state before the new one
     When Anna turns Do Not Disturb on in the menu

@@ -6,7 +6,7 @@
 
 use cucumber::gherkin;
 use document::did_you_mean;
-use evidence::catalogue::Catalogue;
+use evidence::catalogue::{Catalogue, Status};
 use evidence::identifier::Identifier;
 use server::dialect::Mechanism;
 use std::collections::BTreeSet;
@@ -95,12 +95,16 @@ fn read_tag(facts: &mut Facts, tag: &str, vendors: &BTreeSet<String>) -> Result<
     }
     match tag.split_once('-') {
         Some(("REQ", id)) => {
-            let known = || Catalogue::embedded().iter().map(|row| row.id.as_str());
-            if Catalogue::embedded().requirement(id).is_none() {
-                let hint = did_you_mean(id, known());
-                return Err(format!(
-                    "@{tag}: no such requirement in the catalogue{hint}"
-                ));
+            let known = || Catalogue::embedded().observed().map(|row| row.id.as_str());
+            match Catalogue::embedded().requirement(id) {
+                Some(row) if row.status == Status::Observed => {}
+                Some(_) => return Err(format!("@{tag}: no rule judges this requirement yet")),
+                None => {
+                    let hint = did_you_mean(id, known());
+                    return Err(format!(
+                        "@{tag}: no such requirement in the catalogue{hint}"
+                    ));
+                }
             }
             facts.requirements.push(id.to_owned());
         }
@@ -146,7 +150,7 @@ fn unknown(tag: &str, vendors: &BTreeSet<String>) -> String {
     known.extend(vendors.iter().map(|vendor| format!("vendor-{vendor}")));
     known.extend(
         Catalogue::embedded()
-            .iter()
+            .observed()
             .map(|row| format!("REQ-{}", row.id)),
     );
     let hint = did_you_mean(tag, known.iter().map(String::as_str));
@@ -199,6 +203,19 @@ mod tests {
             let hint = format!("did you mean {near}?");
             assert!(problem.text.ends_with(&hint), "{}", problem.text);
         }
+    }
+
+    /// A scenario that passes would else seem to prove what nobody looked at.
+    #[test]
+    fn a_requirement_that_no_rule_judges_is_refused() {
+        let planned = Catalogue::embedded();
+        let planned = planned.iter().find(|row| row.status == Status::Planned);
+        let tag = format!("REQ-{}", planned.unwrap().id);
+        let problem = read_tags(&format!("@ID-X-001 @{tag}")).unwrap_err();
+        assert_eq!(
+            problem.text,
+            format!("@{tag}: no rule judges this requirement yet")
+        );
     }
 
     #[test]

@@ -10,63 +10,20 @@
 )]
 
 mod program;
+mod ready;
 
 use program::{exit_code, lockstep, soon, top};
-use rustix::process::{Pid, Signal, kill_process};
+use ready::Ready;
 use serde_json::Value;
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::Stdio;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, Command};
 
 const XSI_DND: &str = "/com.broadsoft.xsi-actions/v2.0/user/2001/services/DoNotDisturb";
-
-/// A program of ours that has said that it is ready.
-struct Ready {
-    child: Child,
-    line: Value,
-    /// Kept open: a closed pipe would be a change that a user does not make.
-    _out: BufReader<ChildStdout>,
-}
-
-impl Ready {
-    async fn start(arguments: &[&str]) -> Self {
-        let mut command = lockstep(arguments);
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        soon("ready line", out.read_line(&mut line)).await.unwrap();
-        let line = serde_json::from_str(&line).unwrap();
-        Self {
-            child,
-            line,
-            _out: out,
-        }
-    }
-
-    fn address(&self, key: &str) -> SocketAddr {
-        let text = self.line[key].as_str().unwrap();
-        let text = text
-            .trim_start_matches("http://")
-            .trim_start_matches("tcp://");
-        text.parse().unwrap()
-    }
-
-    /// Asks it to end.
-    fn terminate(&self) {
-        let id = i32::try_from(self.child.id().unwrap()).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
-    }
-
-    /// Asks it to end and waits: it has to end well.
-    async fn end(mut self) {
-        self.terminate();
-        assert_eq!(exit_code(&mut self.child).await, Some(0));
-    }
-}
 
 /// A port on which a SIPp script says how far it is.
 struct Bell(TcpListener);

@@ -8,17 +8,15 @@
 )]
 
 mod program;
+mod ready;
 
-use program::{exit_code, lockstep, soon};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use program::soon;
+use ready::Ready;
 use std::fs;
 use std::net::SocketAddr;
-use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout};
 use tokio::time::timeout;
 
 /// The end that is asked for takes some milliseconds; a busy machine may need more, but less than the five seconds after
@@ -28,32 +26,20 @@ const PIECE: usize = 16 << 10;
 /// Hundred times what a party reads of one message.
 const PIECES: usize = 400;
 
-struct Running {
-    child: Child,
-    sip: SocketAddr,
-    /// Kept open until the child has ended.
-    _out: BufReader<ChildStdout>,
-}
+struct Running(Ready);
 
 impl Running {
     async fn start(arguments: &[&str]) -> Self {
-        let mut command = lockstep(arguments);
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        soon("ready line", out.read_line(&mut line)).await.unwrap();
-        let line: Value = serde_json::from_str(&line).unwrap();
-        let sip = line["sip"].as_str().unwrap().parse().unwrap();
-        Self {
-            child,
-            sip,
-            _out: out,
-        }
+        Self(Ready::start(arguments).await)
+    }
+
+    fn sip(&self) -> SocketAddr {
+        self.0.address("sip")
     }
 
     /// What the program has in memory, in kilobytes.
     fn memory(&self) -> u64 {
-        let status = format!("/proc/{}/status", self.child.id().unwrap());
+        let status = format!("/proc/{}/status", self.0.child.id().unwrap());
         let status = fs::read_to_string(status).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let number = line.unwrap().trim().trim_end_matches(" kB");
@@ -62,7 +48,7 @@ impl Running {
 
     /// Sends a head that does not end until the program closes the connection.
     async fn send_endless_head(&self) {
-        let mut stream = TcpStream::connect(self.sip).await.unwrap();
+        let mut stream = TcpStream::connect(self.sip()).await.unwrap();
         let begin = b"OPTIONS sip:anna@127.0.0.1 SIP/2.0\r\nSubject: ";
         let mut sent = stream.write_all(begin).await;
         for _ in 0..PIECES {
@@ -79,7 +65,7 @@ impl Running {
 
     /// Another peer asks something and is answered.
     async fn answers(&self) {
-        let mut stream = TcpStream::connect(self.sip).await.unwrap();
+        let mut stream = TcpStream::connect(self.sip()).await.unwrap();
         let local = stream.local_addr().unwrap();
         let request = format!(
             "OPTIONS sip:anna@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bK{}\r\n\
@@ -95,11 +81,9 @@ impl Running {
         assert!(line.starts_with("SIP/2.0 "), "{line}");
     }
 
-    async fn end(mut self) {
-        let id = i32::try_from(self.child.id().unwrap()).unwrap();
-        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
-        let code = timeout(END, exit_code(&mut self.child)).await;
-        assert_eq!(code, Ok(Some(0)), "SIGTERM ends it");
+    async fn end(self) {
+        let ended = timeout(END, self.0.end()).await;
+        assert_eq!(ended, Ok(()), "SIGTERM ends it");
     }
 }
 

@@ -11,7 +11,7 @@ use server::service::Origin;
 use sip::feature_event::{Service, Setting};
 use sip::message::Method;
 use sip::node::Transport;
-use wired::{ANNA, BEN, Pair, after, anna, ben, ipui, off, on, to};
+use wired::{ANNA, BEN, Pair, anna, ben, ipui};
 
 /// The server's only site.
 const SITE: SiteId = SiteId::FIRST;
@@ -27,24 +27,27 @@ fn portal(pair: &mut Pair, user: &str, service: Service, setting: Setting) {
 #[test]
 fn the_state_at_the_server_is_known_within_ten_seconds() {
     let mut pair = Pair::new(1);
-    portal(&mut pair, "anna", DND, on());
-    portal(&mut pair, "anna", CFNA, after("2426", 6));
+    portal(&mut pair, "anna", DND, Setting::on());
+    portal(&mut pair, "anna", CFNA, Setting::after("2426", 6));
     pair.configure(&[anna()]);
     assert!(pair.until(10, |pair| pair.shown(ANNA, CFNA).is_some()));
-    assert_eq!(pair.shown(ANNA, DND), Some(&on()));
-    assert_eq!(pair.shown(ANNA, CFNA), Some(&after("2426", 6)));
-    assert_eq!(pair.shown(ANNA, CFA), Some(&off()));
+    assert_eq!(pair.shown(ANNA, DND), Some(&Setting::on()));
+    assert_eq!(pair.shown(ANNA, CFNA), Some(&Setting::after("2426", 6)));
+    assert_eq!(pair.shown(ANNA, CFA), Some(&Setting::off()));
 }
 
 #[test]
 fn a_change_at_either_side_reaches_the_other() {
     let mut pair = Pair::synchronised(2);
-    portal(&mut pair, "anna", CFA, to("2424"));
-    assert!(pair.until(1, |pair| pair.shown(ANNA, CFA) == Some(&to("2424"))));
-    pair.ask(ANNA, CFNA, after("2426", 4));
-    assert!(pair.until(2, |pair| pair.stored("anna", CFNA) == after("2426", 4)));
-    assert!(pair.until(2, |pair| pair.shown(ANNA, CFNA) == Some(&after("2426", 4))));
-    pair.ask(ANNA, CFA, off());
+    portal(&mut pair, "anna", CFA, Setting::to("2424"));
+    assert!(pair.until(1, |pair| pair.shown(ANNA, CFA)
+        == Some(&Setting::to("2424"))));
+    pair.ask(ANNA, CFNA, Setting::after("2426", 4));
+    assert!(pair.until(2, |pair| pair.stored("anna", CFNA)
+        == Setting::after("2426", 4)));
+    assert!(pair.until(2, |pair| pair.shown(ANNA, CFNA)
+        == Some(&Setting::after("2426", 4))));
+    pair.ask(ANNA, CFA, Setting::off());
     assert!(pair.until(2, |pair| !pair.stored("anna", CFA).active));
     assert!(pair.until(2, |pair| {
         pair.shown(ANNA, CFA).is_some_and(|shown| !shown.active)
@@ -83,9 +86,17 @@ fn on_a_bad_wire_both_sides_end_in_lockstep() {
         let mut pair = Pair::synchronised(seed);
         (pair.loss, pair.duplicated, pair.latency) = (15, 15, 5_000..400_000);
         for round in 0..6 {
-            portal(&mut pair, "anna", CFA, to(&format!("3{round}")));
+            portal(&mut pair, "anna", CFA, Setting::to(&format!("3{round}")));
             pair.drive(4);
-            pair.ask(ANNA, DND, if round % 2 == 0 { on() } else { off() });
+            pair.ask(
+                ANNA,
+                DND,
+                if round % 2 == 0 {
+                    Setting::on()
+                } else {
+                    Setting::off()
+                },
+            );
             pair.drive(9);
         }
         (pair.loss, pair.duplicated) = (0, 0);
@@ -108,18 +119,18 @@ fn on_a_bad_wire_both_sides_end_in_lockstep() {
 fn a_server_that_has_forgotten_everything_is_told_again() {
     let mut pair = Pair::synchronised(5);
     pair.serve(|server, _| server.restart_site(SITE));
-    portal(&mut pair, "anna", DND, on());
+    portal(&mut pair, "anna", DND, Setting::on());
     // The refresh of the subscription finds out at the latest.
     pair.drive(1900);
     assert_eq!(pair.server.subscriptions("anna").len(), 1);
-    assert_eq!(pair.shown(ANNA, DND), Some(&on()));
+    assert_eq!(pair.shown(ANNA, DND), Some(&Setting::on()));
 }
 
 #[test]
 fn a_forgotten_subscription_is_found_out_by_a_change() {
     let mut pair = Pair::synchronised(6);
     pair.serve(|server, _| server.forget_subscriptions(SITE, &"anna".into()));
-    pair.ask(ANNA, DND, on());
+    pair.ask(ANNA, DND, Setting::on());
     let refused = |pair: &Pair| {
         let refused = UaIndication::ChangeRefused {
             handset: ipui(ANNA),
@@ -130,7 +141,7 @@ fn a_forgotten_subscription_is_found_out_by_a_change() {
     assert!(pair.until(2, refused));
     assert!(pair.until(10, |pair| pair.server.subscriptions("anna").len() == 1));
     pair.drive(2);
-    pair.ask(ANNA, DND, on());
+    pair.ask(ANNA, DND, Setting::on());
     assert!(pair.until(2, |pair| pair.stored("anna", DND).active));
 }
 
@@ -139,8 +150,8 @@ fn stale_nonces_delay_nothing() {
     let mut pair = Pair::synchronised(7);
     pair.serve(|server, _| server.expire_nonces(SITE));
     let start = pair.now;
-    pair.ask(ANNA, DND, on());
-    assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&on())));
+    pair.ask(ANNA, DND, Setting::on());
+    assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&Setting::on())));
     let sent = pair.requests(&Method::Subscribe, start);
     assert_eq!(sent.len(), 2, "the change and its repeat");
     let credentials = sent[1].message.header("Authorization").unwrap_or_default();
@@ -169,8 +180,8 @@ fn a_401_without_challenge_costs_a_request_in_thirty_seconds_and_is_overcome() {
     pair.drive(300);
     assert!(pair.requests(&Method::Subscribe, start).len() <= 11);
     pair.serve(|server, _| server.clear_faults(SITE));
-    portal(&mut pair, "anna", DND, on());
-    assert!(pair.until(2000, |pair| pair.shown(ANNA, DND) == Some(&on())));
+    portal(&mut pair, "anna", DND, Setting::on());
+    assert!(pair.until(2000, |pair| pair.shown(ANNA, DND) == Some(&Setting::on())));
 }
 
 #[test]
@@ -202,11 +213,11 @@ fn a_notify_that_overtakes_its_200_counts() {
         lead_milliseconds: 200,
     };
     pair.serve(|server, _| server.load_fault(SITE, Fault::new(early)));
-    portal(&mut pair, "anna", DND, on());
+    portal(&mut pair, "anna", DND, Setting::on());
     pair.configure(&[anna()]);
-    assert!(pair.until(10, |pair| pair.shown(ANNA, DND) == Some(&on())));
-    pair.ask(ANNA, DND, off());
-    assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&off())));
+    assert!(pair.until(10, |pair| pair.shown(ANNA, DND) == Some(&Setting::on())));
+    pair.ask(ANNA, DND, Setting::off());
+    assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&Setting::off())));
     assert_eq!(pair.server.subscriptions("anna").len(), 1);
 }
 
@@ -217,13 +228,13 @@ fn a_change_that_is_never_confirmed_is_refused_and_the_state_read_again() {
         .on_purpose(Purpose::Change)
         .times(1);
     pair.serve(|server, _| server.load_fault(SITE, fault));
-    pair.ask(ANNA, DND, on());
+    pair.ask(ANNA, DND, Setting::on());
     let refused = UaIndication::ChangeRefused {
         handset: ipui(ANNA),
         service: DND,
     };
     assert!(pair.until(40, |pair| pair.told.contains(&refused)));
-    assert!(pair.until(40, |pair| pair.shown(ANNA, DND) == Some(&on())));
+    assert!(pair.until(40, |pair| pair.shown(ANNA, DND) == Some(&Setting::on())));
 }
 
 #[test]
@@ -232,9 +243,9 @@ fn old_state_then_new_state_ends_new_without_a_second_change() {
     let fault = Fault::new(Action::OldThenNewNotify);
     pair.serve(|server, _| server.load_fault(SITE, fault));
     let start = pair.now;
-    pair.ask(ANNA, DND, on());
+    pair.ask(ANNA, DND, Setting::on());
     pair.drive(60);
-    assert_eq!(pair.shown(ANNA, DND), Some(&on()));
+    assert_eq!(pair.shown(ANNA, DND), Some(&Setting::on()));
     assert_eq!(pair.requests(&Method::Subscribe, start).len(), 1);
 }
 
@@ -242,14 +253,20 @@ fn old_state_then_new_state_ends_new_without_a_second_change() {
 fn five_changes_in_a_hurry_end_with_the_last() {
     for seed in 0..20 {
         let mut pair = Pair::synchronised(seed);
-        for setting in [on(), off(), on(), off(), on()] {
+        for setting in [
+            Setting::on(),
+            Setting::off(),
+            Setting::on(),
+            Setting::off(),
+            Setting::on(),
+        ] {
             pair.ask(ANNA, DND, setting);
             let end = pair.now + std::time::Duration::from_millis(400);
             while pair.step(end) {}
         }
         pair.drive(10);
-        assert_eq!(pair.stored("anna", DND), on(), "seed {seed}");
-        assert_eq!(pair.shown(ANNA, DND), Some(&on()), "seed {seed}");
+        assert_eq!(pair.stored("anna", DND), Setting::on(), "seed {seed}");
+        assert_eq!(pair.shown(ANNA, DND), Some(&Setting::on()), "seed {seed}");
         let quiet = pair.now;
         pair.drive(60);
         assert!(
@@ -264,8 +281,8 @@ fn simultaneous_changes_end_in_one_state_without_a_fight() {
     for seed in 0..40 {
         let mut pair = Pair::synchronised(seed);
         let start = pair.now;
-        pair.ask(ANNA, CFA, to("1"));
-        portal(&mut pair, "anna", CFA, to("2"));
+        pair.ask(ANNA, CFA, Setting::to("1"));
+        portal(&mut pair, "anna", CFA, Setting::to("2"));
         pair.drive(60);
         assert_eq!(
             pair.shown(ANNA, CFA),
@@ -282,18 +299,18 @@ fn two_accounts_do_not_leak() {
     let mut pair = Pair::new(14);
     pair.configure(&[anna(), ben()]);
     pair.drive(10);
-    portal(&mut pair, "anna", DND, on());
-    pair.ask(BEN, CFA, to("2424"));
+    portal(&mut pair, "anna", DND, Setting::on());
+    pair.ask(BEN, CFA, Setting::to("2424"));
     pair.drive(10);
-    assert_eq!(pair.shown(ANNA, DND), Some(&on()));
-    assert_eq!(pair.shown(BEN, DND), Some(&off()));
-    assert_eq!(pair.shown(BEN, CFA), Some(&to("2424")));
-    assert_eq!(pair.stored("anna", CFA), off());
+    assert_eq!(pair.shown(ANNA, DND), Some(&Setting::on()));
+    assert_eq!(pair.shown(BEN, DND), Some(&Setting::off()));
+    assert_eq!(pair.shown(BEN, CFA), Some(&Setting::to("2424")));
+    assert_eq!(pair.stored("anna", CFA), Setting::off());
 }
 
 #[test]
 fn odd_notifies_are_answered_as_the_requirements_want() {
-    let values = || vec![(DND, on())];
+    let values = || vec![(DND, Setting::on())];
     let table = [
         (
             NotifySpec::new().in_dialog(NotifyDialog::UnknownCallId),
@@ -345,7 +362,11 @@ fn odd_notifies_are_answered_as_the_requirements_want() {
             .skip(start)
             .find_map(|crossing| crossing.message.status());
         assert_eq!(answer, Some(code), "{spec:?}");
-        assert_eq!(pair.shown(ANNA, DND) == Some(&on()), applied, "{spec:?}");
+        assert_eq!(
+            pair.shown(ANNA, DND) == Some(&Setting::on()),
+            applied,
+            "{spec:?}"
+        );
     }
 }
 
@@ -354,7 +375,8 @@ fn a_feature_code_changes_the_service_and_the_call_ends() {
     let mut pair = Pair::synchronised(16);
     pair.base.dial(pair.now, &ipui(ANNA), "*722424");
     pair.drain();
-    assert!(pair.until(5, |pair| pair.shown(ANNA, CFA) == Some(&to("2424"))));
+    assert!(pair.until(5, |pair| pair.shown(ANNA, CFA)
+        == Some(&Setting::to("2424"))));
     let ended = |pair: &Pair| {
         pair.told
             .iter()
@@ -371,8 +393,8 @@ fn a_mute_server_is_found_again() {
     pair.drive(3600);
     pair.serve(|server, _| server.clear_faults(SITE));
     pair.serve(|server, _| server.restart_site(SITE));
-    portal(&mut pair, "anna", DND, on());
-    assert!(pair.until(330, |pair| pair.shown(ANNA, DND) == Some(&on())));
+    portal(&mut pair, "anna", DND, Setting::on());
+    assert!(pair.until(330, |pair| pair.shown(ANNA, DND) == Some(&Setting::on())));
 }
 
 #[test]
@@ -395,8 +417,8 @@ fn everything_works_over_a_stream() {
     account.provider.transport = Transport::Tcp;
     pair.configure(&[account]);
     assert!(pair.until_synchronised(10));
-    pair.ask(ANNA, DND, on());
-    assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&on())));
+    pair.ask(ANNA, DND, Setting::on());
+    assert!(pair.until(2, |pair| pair.shown(ANNA, DND) == Some(&Setting::on())));
 }
 
 #[test]
@@ -427,7 +449,7 @@ fn the_same_seed_goes_the_same_way() {
     let mut twin = Pair::synchronised(22);
     for pair in [&mut pair, &mut twin] {
         pair.loss = 20;
-        pair.ask(ANNA, DND, on());
+        pair.ask(ANNA, DND, Setting::on());
         pair.drive(600);
     }
     let texts = |pair: &Pair| {

@@ -305,30 +305,3 @@ fn account(handset: &str, user: &str, name: &str) -> AccountSettings {
         feature_key_sync: true,
     }
 }
-
-pub(crate) fn on() -> Setting {
-    Setting {
-        active: true,
-        ..Setting::default()
-    }
-}
-
-pub(crate) fn off() -> Setting {
-    Setting::default()
-}
-
-pub(crate) fn to(number: &str) -> Setting {
-    Setting {
-        active: true,
-        number: Some(number.to_owned()),
-        rings: None,
-        agent: None,
-    }
-}
-
-pub(crate) fn after(number: &str, rings: u32) -> Setting {
-    Setting {
-        rings: Some(rings),
-        ..to(number)
-    }
-}

@@ -140,6 +140,7 @@ impl Outcome {
         }
         for id in facts.requirements {
             let Some(rule) = facts.rules.iter().find(|rule| rule.requirement == *id) else {
+                outcome.raise(Verdict::Inconclusive, format!("{id}: no rule judges it"));
                 continue;
             };
             match &rule.judgement {

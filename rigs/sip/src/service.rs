@@ -286,6 +286,46 @@ pub struct Setting {
     pub agent: Option<Agent>,
 }
 
+impl Setting {
+    /// Off, and nothing is known beside that.
+    #[must_use]
+    pub const fn off() -> Self {
+        Self {
+            active: false,
+            number: None,
+            rings: None,
+            agent: None,
+        }
+    }
+
+    /// On, without a value.
+    #[must_use]
+    pub fn on() -> Self {
+        Self {
+            active: true,
+            ..Self::off()
+        }
+    }
+
+    /// On, to a destination or for a guest.
+    #[must_use]
+    pub fn to(number: &str) -> Self {
+        Self {
+            number: Some(number.to_owned()),
+            ..Self::on()
+        }
+    }
+
+    /// On, to a destination after so many rings.
+    #[must_use]
+    pub fn after(number: &str, rings: u32) -> Self {
+        Self {
+            rings: Some(rings),
+            ..Self::to(number)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

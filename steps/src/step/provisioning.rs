@@ -43,8 +43,7 @@ async fn switches(
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let sync = if state == "on" { Sync::On } else { Sync::Off };
-            switch(scene, &name, sync)?;
+            switch(scene, &name, sync(&state))?;
             tell(scene, &name)
         })
         .await
@@ -74,8 +73,7 @@ async fn switches_on_the_console(
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let sync = if state == "on" { Sync::On } else { Sync::Off };
-            switch(scene, &name, sync)?;
+            switch(scene, &name, sync(&state))?;
             scene.mark()?;
             let bench = scene.bench()?;
             for unit in bench.units() {
@@ -84,6 +82,11 @@ async fn switches_on_the_console(
             Ok(())
         })
         .await
+}
+
+/// What provisioning says of a switch that is `on` or `off`.
+fn sync(state: &str) -> Sync {
+    if state == "on" { Sync::On } else { Sync::Off }
 }
 
 fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), StepFailure> {

@@ -1,9 +1,9 @@
 //! Five hundred accounts at one unit, as a multi-cell system has them.
 
-use crate::world::{N870, Plan, World, on, person, tell};
+use crate::world::{N870, Plan, World, person, tell};
 use bench::rig::LabKind;
 use evidence::message::Method;
-use sip::service::Service;
+use sip::service::{Service, Setting};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ fn each_of_five_hundred_displays_follows_its_own_account(world: &mut World) {
     let some = [0, 1, 250, 498, 499];
     let mark = world.mark();
     for number in some {
-        world.change(&name(number), DND, &on());
+        world.change(&name(number), DND, &Setting::on());
     }
     for number in some {
         world.until_shown(&name(number), DND, true, mark);

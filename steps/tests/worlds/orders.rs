@@ -5,7 +5,7 @@
 //! changed something for everybody. The order of arrival is chosen; a message that was due earlier and is still held back
 //! keeps the time where it is, so that the two that are exchanged arrive at one moment in either order.
 
-use crate::world::{DOMAIN, factory, on};
+use crate::world::{DOMAIN, factory};
 use bench::lab::names::Names;
 use bench::lab::virtual_lab::{Chooser, VirtualLab, VirtualSetup, Waiting};
 use bench::lab::{BaseSpec, Indication, Lab, NodeId};
@@ -14,7 +14,7 @@ use evidence::record::{Direction, Fate};
 use firmware_stubs::Model;
 use server::{AppServer, Dialect, Portal as _, ServerConfig, UserConfig};
 use sip::node::Transport;
-use sip::service::Service;
+use sip::service::{Service, Setting};
 use sip::time::Instant;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -56,7 +56,7 @@ fn lab(seed: u64) -> VirtualLab {
     run(&mut lab, Instant::from_micros(10_000_000));
     lab.with_server(SERVER, &mut |server, now| {
         for user in USERS.concat() {
-            let changed = server.change(now, user, Service::DoNotDisturb, &on());
+            let changed = server.change(now, user, Service::DoNotDisturb, &Setting::on());
             changed.unwrap();
         }
     });

@@ -1,10 +1,10 @@
 //! Two event packages in one account: the services of the user, and the guest of the handset.
 
-use crate::world::{N870, Plan, World, off, on, tell, to};
+use crate::world::{N870, Plan, World, tell};
 use bench::rig::LabKind;
 use evidence::message::Method;
 use server::{Ending, Package, SiteId, SubscriptionFilter, UserConfig};
-use sip::service::{AS_FEATURE_EVENT, HOTELING, Service};
+use sip::service::{AS_FEATURE_EVENT, HOTELING, Service, Setting};
 
 const DND: Service = Service::DoNotDisturb;
 const GUEST: Service = Service::HotelingGuest;
@@ -22,7 +22,8 @@ fn two_packages() -> Plan {
 fn start(world: &mut World) {
     for name in ["Anna", "Ben"] {
         let account = world.bench.account(name).unwrap();
-        let user = UserConfig::new(&account.user, &account.password).with_service(GUEST, off());
+        let user =
+            UserConfig::new(&account.user, &account.password).with_service(GUEST, Setting::off());
         world.bench.add_user(&user);
     }
     world.bench.power_on().unwrap();
@@ -46,12 +47,12 @@ fn two_packages_live_side_by_side(world: &mut World) {
     let (services, guests) = (call_id(AS_FEATURE_EVENT), call_id(HOTELING));
     assert_ne!(services, guests);
     let mark = world.mark();
-    world.change("Anna", GUEST, &to("2002"));
+    world.change("Anna", GUEST, &Setting::to("2002"));
     let guest = world.until_accepted("Anna", HOTELING, mark);
     assert_eq!(guest.call_id, guests);
     assert!(guest.body.contains("2002"), "{}", guest.body);
     let mark = world.mark();
-    world.change("Anna", DND, &on());
+    world.change("Anna", DND, &Setting::on());
     let service = world.until_accepted("Anna", AS_FEATURE_EVENT, mark);
     assert_eq!(service.call_id, services);
     world.until_shown("Anna", DND, true, mark);
@@ -80,8 +81,8 @@ fn the_end_of_the_guests_leaves_the_services(world: &mut World) {
     });
     world.until_accepted("Anna", HOTELING, mark);
     let mark = world.mark();
-    world.change("Anna", GUEST, &to("2002"));
-    world.change("Anna", DND, &on());
+    world.change("Anna", GUEST, &Setting::to("2002"));
+    world.change("Anna", DND, &Setting::on());
     world.until_shown("Anna", DND, true, mark);
     let told = world.accepted(mark);
     assert!(
@@ -112,12 +113,12 @@ fn the_end_of_the_services_leaves_the_guests(world: &mut World) {
         ended(record, &user, AS_FEATURE_EVENT)
     });
     let mark = world.mark();
-    world.change("Anna", DND, &on());
-    world.change("Anna", GUEST, &to("2002"));
+    world.change("Anna", DND, &Setting::on());
+    world.change("Anna", GUEST, &Setting::to("2002"));
     let guest = world.until_accepted("Anna", HOTELING, mark);
     assert!(guest.body.contains("2002"), "{}", guest.body);
     let alone = world.mark();
-    world.change("Anna", GUEST, &off());
+    world.change("Anna", GUEST, &Setting::off());
     let nobody = world.until_accepted("Anna", HOTELING, alone);
     assert!(!nobody.body.contains("2002"), "{}", nobody.body);
     let told = world.accepted(mark);

@@ -1,8 +1,8 @@
 //! Two sites with one unit at each: they share their accounts, or each is a server of its own.
 
-use crate::world::{HANDSETS, Plan, World, on, person, tell, to};
+use crate::world::{HANDSETS, Plan, World, person, tell};
 use bench::rig::LabKind;
-use sip::service::{AS_FEATURE_EVENT, Service};
+use sip::service::{AS_FEATURE_EVENT, Service, Setting};
 use std::net::SocketAddr;
 
 const DND: Service = Service::DoNotDisturb;
@@ -85,7 +85,7 @@ fn a_change_at_one_server_is_not_seen_at_the_other(world: &mut World) {
     assert_eq!(here.site, first);
     world.until_shown("Anna", DND, true, mark);
     // The other server tells its own subscriber something later, and nothing of this before.
-    world.change_at(1, "2001", CFA, &to("2003"));
+    world.change_at(1, "2001", CFA, &Setting::to("2003"));
     let there = world.until_accepted("Anna elsewhere", AS_FEATURE_EVENT, mark);
     assert_eq!(there.site, second);
     assert!(
@@ -96,7 +96,7 @@ fn a_change_at_one_server_is_not_seen_at_the_other(world: &mut World) {
     world.until_shown("Anna elsewhere", CFA, true, mark);
     // That server still has the service off: to switch it on there is a change, and is notified.
     let mark = world.mark();
-    world.change_at(1, "2001", DND, &on());
+    world.change_at(1, "2001", DND, &Setting::on());
     world.until_shown("Anna elsewhere", DND, true, mark);
     let told = world.accepted(mark);
     assert!(told.iter().all(|notice| notice.site == second), "{told:?}");

@@ -1,10 +1,10 @@
 //! Two units with one handset each: each has its own registration, subscription, displays, instruments and power.
 
-use crate::world::{Plan, World, on, tell, to};
+use crate::world::{Plan, World, tell};
 use bench::rig::{HandsetFace, LabKind};
 use evidence::message::Method;
 use evidence::record::{Observation, PowerChange};
-use sip::service::{AS_FEATURE_EVENT, Service};
+use sip::service::{AS_FEATURE_EVENT, Service, Setting};
 
 const DND: Service = Service::DoNotDisturb;
 const CFA: Service = Service::CallForwardingAlways;
@@ -21,10 +21,10 @@ fn each_display_follows_its_own_account(world: &mut World) {
     world.bench.power_on().unwrap();
     world.until_synchronised(&["Anna", "Ben"], 0);
     let mark = world.mark();
-    world.change("Anna", DND, &on());
+    world.change("Anna", DND, &Setting::on());
     world.until_shown("Anna", DND, true, mark);
     let mark = world.mark();
-    world.change("Ben", CFA, &to("2003"));
+    world.change("Ben", CFA, &Setting::to("2003"));
     world.until_shown("Ben", CFA, true, mark);
     // What Ben's base was told of Anna, it would have been told, and shown, before.
     let handset = |world: &World, name: &str| world.bench.account(name).unwrap().handset.clone();
@@ -44,18 +44,18 @@ fn one_power_cut_leaves_the_other_unit_alone(world: &mut World) {
     world.bench.power_on().unwrap();
     world.until_synchronised(&["Anna", "Ben"], 0);
     let mark = world.mark();
-    world.change("Anna", DND, &on());
+    world.change("Anna", DND, &Setting::on());
     let before = world.until_accepted("Anna", AS_FEATURE_EVENT, mark);
     let (own, other) = (world.unit_of("Anna"), world.unit_of("Ben"));
     let cut = world.mark();
     world.bench.power_off_unit(&other).unwrap();
     // It misses this, and learns it when it subscribes anew.
-    world.change("Ben", CFA, &to("2003"));
+    world.change("Ben", CFA, &Setting::to("2003"));
     world.bench.power_on_unit(&other).unwrap();
     world.until_synchronised(&["Ben"], cut);
     world.until_shown("Ben", CFA, true, cut);
     let mark = world.mark();
-    world.change("Anna", CFA, &to("2004"));
+    world.change("Anna", CFA, &Setting::to("2004"));
     let after = world.until_accepted("Anna", AS_FEATURE_EVENT, mark);
     world.until_shown("Anna", CFA, true, mark);
     assert_eq!(after.call_id, before.call_id, "the subscription goes on");

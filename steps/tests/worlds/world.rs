@@ -484,22 +484,3 @@ impl Homes {
         Some(Some(found.0.clone()))
     }
 }
-
-pub(crate) fn on() -> Setting {
-    Setting {
-        active: true,
-        ..Setting::default()
-    }
-}
-
-pub(crate) fn off() -> Setting {
-    Setting::default()
-}
-
-pub(crate) fn to(number: &str) -> Setting {
-    Setting {
-        active: true,
-        number: Some(number.to_owned()),
-        ..Setting::default()
-    }
-}

@@ -1,6 +1,7 @@
 //! REF-01 to REF-03.
 
 use crate::stage::{ANNA, Ask, Stage, dnd};
+use evidence::monitor::Judgement;
 
 #[test]
 fn refreshes_in_their_window_are_right() {
@@ -84,6 +85,10 @@ fn a_2xx_without_expires_causes_no_loop() {
     stage.wait(5_000);
     stage.refresh();
     stage.breaks(&["REF-02"]);
+    // A base that lets half a minute pass has been seen not to loop; one that had no such time has not.
+    untold().wait(31_000).keeps(&["REF-02"]);
+    let early = untold().wait(20_000).judgement("REF-02");
+    assert_eq!(early, Judgement::NotExercised);
 }
 
 #[test]

@@ -130,6 +130,20 @@ fn a_requirement_that_was_not_exercised_did_not_pass() {
     assert_eq!(outcome.reasons, ["REG-03: not exercised"]);
 }
 
+/// The planner refuses such a tag; evidence that somebody else wrote may have it.
+#[test]
+fn a_requirement_that_no_rule_judges_did_not_pass() {
+    let unknown = RequirementId::from_static("RACE-03");
+    let outcome = fold(good(), |facts| {
+        Outcome::fold(&Facts {
+            requirements: &[unknown],
+            ..facts
+        })
+    });
+    assert_eq!(outcome.verdict, Verdict::Inconclusive);
+    assert_eq!(outcome.reasons, ["RACE-03: no rule judges it"]);
+}
+
 #[test]
 fn a_waived_requirement_still_fails_and_says_so() {
     let outcome = fold(bad(), |facts| {

@@ -5,15 +5,8 @@ use server::notify_spec::HeaderChoice;
 use server::{Action, Faults as _, NotifyContent, NotifyDialog, NotifySpec, Origin};
 use sip::service::{Service, Setting};
 
-fn on() -> Setting {
-    Setting {
-        active: true,
-        ..Setting::default()
-    }
-}
-
 fn inverted() -> NotifySpec {
-    NotifySpec::new().with_values(vec![(Service::DoNotDisturb, on())])
+    NotifySpec::new().with_values(vec![(Service::DoNotDisturb, Setting::on())])
 }
 
 /// A server with one subscription, and the NOTIFY that it sends by this spec.
@@ -38,7 +31,13 @@ fn sent(spec: &NotifySpec) -> (Lab, crate::peer::Sent) {
 
 fn change_at_the_portal(lab: &mut Lab) -> crate::peer::Sent {
     lab.with(|server, now| {
-        server.set_service(now, "anna", Service::DoNotDisturb, on(), Origin::Portal)
+        server.set_service(
+            now,
+            "anna",
+            Service::DoNotDisturb,
+            Setting::on(),
+            Origin::Portal,
+        )
     });
     lab.next_notify()
 }

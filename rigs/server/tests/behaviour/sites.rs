@@ -18,13 +18,6 @@ const WEST: &str = "127.0.0.5:5060";
 const CONTACT: &str = "Contact: <sip:anna@127.0.0.2:5060>\n";
 const DND: Service = Service::DoNotDisturb;
 
-fn on() -> Setting {
-    Setting {
-        active: true,
-        ..Setting::default()
-    }
-}
-
 fn site(name: &str, address: &str) -> SiteConfig {
     let address: SocketAddr = address.parse().expect("an address");
     SiteConfig {
@@ -99,7 +92,7 @@ fn a_change_at_the_portal_is_notified_at_both_sites() {
     let (mut lab, ..) = lab();
     served_twice(&mut lab);
     let before = lab.notifies().len();
-    lab.with(|server, now| server.set_service(now, "anna", DND, on(), Origin::Portal));
+    lab.with(|server, now| server.set_service(now, "anna", DND, Setting::on(), Origin::Portal));
     let told = &lab.notifies()[before..];
     assert_eq!(
         sources(told),
@@ -187,7 +180,7 @@ fn a_stopped_site_is_silent_and_the_other_goes_on() {
     lab.pass(Duration::from_secs(60));
     assert_eq!(lab.sent.len(), before, "a dead process answers nobody");
 
-    lab.with(|server, now| server.set_service(now, "anna", DND, on(), Origin::Portal));
+    lab.with(|server, now| server.set_service(now, "anna", DND, Setting::on(), Origin::Portal));
     let told = sources(&lab.sent[before..]);
     assert_eq!(told, from(&[(WEST, "sub-west")]));
     lab.server_address = WEST.parse().expect("an address");
@@ -201,7 +194,7 @@ fn a_site_that_comes_back_knows_the_services_and_no_dialog() {
     served_twice(&mut lab);
     let tag = lab.server.subscriptions("anna")[0].local_tag.clone();
     lab.with(|server, _| server.stop_site(east));
-    lab.with(|server, now| server.set_service(now, "anna", DND, on(), Origin::Portal));
+    lab.with(|server, now| server.set_service(now, "anna", DND, Setting::on(), Origin::Portal));
     lab.with(|server, _| server.start_site(east));
     let left = lab.server.subscriptions("anna");
     assert_eq!(left.len(), 1, "the site has lost its own and no other");
@@ -315,7 +308,7 @@ fn two_servers_share_nothing() {
         lab.say(&subscribe(1, "", "Expires: 1800\n", ""));
         lab.next_notify();
     }
-    lab.with(|server, now| server.set_service(now, "anna", DND, on(), Origin::Portal));
+    lab.with(|server, now| server.set_service(now, "anna", DND, Setting::on(), Origin::Portal));
     other.pass(Duration::from_secs(5));
     assert_eq!((lab.notifies().len(), other.notifies().len()), (2, 1));
     let kept = other.server.service("anna", DND).expect("a state");
@@ -326,10 +319,10 @@ fn two_servers_share_nothing() {
 fn a_copy_of_the_server_goes_its_own_way_at_every_site() {
     let (mut lab, ..) = lab_with_subscriptions();
     let mut copy = lab.clone();
-    lab.with(|server, now| server.set_service(now, "anna", DND, on(), Origin::Portal));
+    lab.with(|server, now| server.set_service(now, "anna", DND, Setting::on(), Origin::Portal));
     copy.pass(Duration::from_secs(5));
     assert_eq!(lab.notifies().len(), copy.notifies().len() + 2);
-    copy.with(|server, now| server.set_service(now, "anna", DND, on(), Origin::Portal));
+    copy.with(|server, now| server.set_service(now, "anna", DND, Setting::on(), Origin::Portal));
     assert_eq!(lab.notifies().len(), copy.notifies().len());
 }
 
@@ -363,7 +356,7 @@ fn five_hundred_accounts_on_two_sites_are_each_notified_of_their_own() {
     }
     lab.sent.clear();
     for name in names.iter().step_by(7) {
-        lab.with(|server, now| server.set_service(now, name, DND, on(), Origin::Portal));
+        lab.with(|server, now| server.set_service(now, name, DND, Setting::on(), Origin::Portal));
     }
     let told = sources(&lab.sent);
     let wanted: Vec<_> = names

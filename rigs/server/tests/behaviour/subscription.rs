@@ -18,21 +18,12 @@ fn dnd(active: bool) -> Setting {
     }
 }
 
-fn forward(number: &str) -> Setting {
-    Setting {
-        active: true,
-        number: Some(number.to_owned()),
-        rings: None,
-        agent: None,
-    }
-}
-
 #[test]
 fn the_first_notify_is_the_full_state_byte_for_byte() {
     let mut lab = Lab::new();
     let forwards = Setting {
         rings: Some(3),
-        ..forward("2424")
+        ..Setting::to("2424")
     };
     lab.with(|server, now| {
         let service = Service::CallForwardingNoAnswer;
@@ -215,7 +206,7 @@ fn a_refresh_brings_what_changed_in_silence() {
     let mut lab = Lab::new();
     let tag = lab.subscribe();
     let service = Service::CallForwardingBusy;
-    lab.with(|server, now| server.set_service_silently(now, "anna", service, forward("77")));
+    lab.with(|server, now| server.set_service_silently(now, "anna", service, Setting::to("77")));
     lab.pass(Duration::from_secs(600));
     assert_eq!(lab.notifies().len(), 1);
     lab.say(&subscribe(2, &tag, "Expires: 1800\n", ""));

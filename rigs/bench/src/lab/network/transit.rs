@@ -10,7 +10,8 @@
 
 use super::{Faults, Passage};
 use crate::lab::NodeId;
-use evidence::record::Sip;
+use bytes::Bytes;
+use evidence::record::{Direction, Fate, Parsed, Sip};
 use sip::node::{Flow, Transport};
 use sip::time::Instant;
 use std::collections::BTreeMap;
@@ -33,6 +34,24 @@ pub struct Flight {
 }
 
 impl Flight {
+    /// A message that leaves by this flow, as its sender names it.
+    #[must_use]
+    pub fn sent(unit: NodeId, direction: Direction, flow: Flow, bytes: Bytes) -> Self {
+        Self {
+            unit,
+            transport: flow.transport,
+            sip: Sip {
+                direction,
+                fate: Fate::Sent,
+                transport: flow.transport.as_str().to_owned(),
+                source: flow.local,
+                destination: flow.remote,
+                bytes,
+                parsed: Parsed::default(),
+            },
+        }
+    }
+
     /// The flow as its sender names it.
     #[must_use]
     pub const fn sender_flow(&self) -> Flow {

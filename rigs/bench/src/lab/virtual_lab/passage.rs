@@ -4,7 +4,7 @@
 use super::{LINE, Task, VirtualLab, Waiting};
 use crate::lab::network::transit::{Entry, Flight};
 use crate::lab::{Indication, NodeId};
-use evidence::record::{Direction, Fate, Parsed, Sip};
+use evidence::record::{Direction, Fate};
 use sip::node::{Flow, Input, Transmit, Transport};
 use std::net::SocketAddr;
 
@@ -16,19 +16,7 @@ impl VirtualLab {
             // Nobody observes what goes from one server to another, or from a server into the void.
             return self.refuse_flow(from, flow);
         };
-        let flight = Flight {
-            unit,
-            transport: flow.transport,
-            sip: Sip {
-                direction,
-                fate: Fate::Sent,
-                transport: flow.transport.as_str().to_owned(),
-                source: flow.local,
-                destination: flow.remote,
-                bytes,
-                parsed: Parsed::default(),
-            },
-        };
+        let flight = Flight::sent(unit, direction, flow, bytes);
         self.tap(Fate::Sent, &flight);
         if to.is_none() || to == Some(from) {
             self.tap(Fate::Dropped, &flight);

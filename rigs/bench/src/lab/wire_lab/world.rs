@@ -11,7 +11,7 @@ use crate::lab::names::Names;
 use crate::lab::network::transit::{Entry, Flight, Transit};
 use crate::lab::{Indication, NodeId, Observed, framing_lost};
 use bytes::Bytes;
-use evidence::record::{Direction, Fate, Parsed, Sip};
+use evidence::record::{Direction, Fate};
 use sip::node::{ExchangeId, Flow, Input, Node as _, Output, Transmit};
 use sip::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
@@ -469,23 +469,15 @@ impl World {
 
 /// A message between a unit and the server that names the flow so.
 fn flight(unit: NodeId, direction: Direction, flow: Flow, bytes: Bytes) -> Flight {
-    let (source, destination) = match direction {
-        Direction::FromBase => (flow.remote, flow.local),
-        Direction::ToBase => (flow.local, flow.remote),
-    };
-    Flight {
-        unit,
-        transport: flow.transport,
-        sip: Sip {
-            direction,
-            fate: Fate::Sent,
-            transport: flow.transport.as_str().to_owned(),
-            source,
-            destination,
-            bytes,
-            parsed: Parsed::default(),
+    let senders = match direction {
+        Direction::ToBase => flow,
+        Direction::FromBase => Flow {
+            local: flow.remote,
+            remote: flow.local,
+            ..flow
         },
-    }
+    };
+    Flight::sent(unit, direction, senders, bytes)
 }
 
 /// The flow as the server names it.

@@ -2,6 +2,8 @@
 //!
 //! They are judged at the first record after them: nothing in the monitor knows a clock.
 
+use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use std::collections::BTreeMap;
 
 /// Deadlines in their order.
@@ -37,6 +39,15 @@ impl<T> Deadlines<T> {
     /// Gives up deadlines.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.due.retain(|_, what| keep(what));
+    }
+
+    /// Gives up the deadlines of an account's requests.
+    pub(crate) fn forget(&mut self, account: usize, scene: &Scene, of: impl Fn(&T) -> Place) {
+        self.retain(|what| {
+            scene
+                .request(of(what))
+                .is_some_and(|request| request.account != Some(account))
+        });
     }
 
     /// Gives up all deadlines.

@@ -76,11 +76,23 @@ struct Lifetimes {
     due: Deadlines<Lifetime>,
     /// Lifetimes whose refresh is overdue, by account.
     overdue: BTreeMap<usize, Lifetime>,
+    /// Grants that state no lifetime, until the base has left them alone for [`UNTOLD`].
+    untold: Deadlines<Untold>,
+}
+
+/// A grant that states no lifetime.
+#[derive(Clone, Copy, Debug)]
+struct Untold {
+    subscription: Place,
+    account: usize,
+    at: u64,
 }
 
 /// What became of a lifetime.
 enum Seen {
     InTime,
+    /// A base that was told no lifetime did not loop.
+    Quiet,
     Broken {
         requirement: &'static str,
         text: String,
@@ -95,12 +107,22 @@ impl Lifetimes {
             Moment::Boot => {
                 self.due.clear();
                 self.overdue.clear();
+                self.untold.clear();
             }
             Moment::Provisioned(account) => {
                 self.due.retain(|lifetime| lifetime.account != account);
                 self.overdue.remove(&account);
+                self.untold.retain(|untold| untold.account != account);
             }
             Moment::Clock => {
+                while let Some((_, untold)) = self.untold.pass(scene.now) {
+                    let known = scene.subscription(untold.subscription);
+                    let stands = known.is_some_and(|known| {
+                        let grant = known.grant();
+                        known.is_open() && grant.is_some_and(|grant| grant.at == untold.at)
+                    });
+                    seen.extend(stands.then_some(Seen::Quiet));
+                }
                 while let Some((_, lifetime)) = self.due.pass(scene.now) {
                     if is_due(&lifetime, scene) {
                         self.overdue.insert(lifetime.account, lifetime);
@@ -146,6 +168,15 @@ impl Lifetimes {
         if !known.is_open() {
             self.due.retain(|lifetime| lifetime.subscription != place);
             return None;
+        }
+        if grant.lifetime.is_none() {
+            let untold = Untold {
+                subscription: place,
+                account: known.account,
+                at: grant.at,
+            };
+            self.untold.retain(|other| other.subscription != place);
+            self.untold.set(grant.at + UNTOLD, untold);
         }
         let (until, seq) = (
             known.expiry()?,
@@ -317,6 +348,8 @@ impl Rule for InTime {
         for seen in self.lifetimes.on(moment, scene) {
             match seen {
                 Seen::InTime => tell.exercise(),
+                Seen::Quiet if self.requirement == "REF-02" => tell.exercise(),
+                Seen::Quiet => {}
                 Seen::Broken {
                     requirement,
                     text,

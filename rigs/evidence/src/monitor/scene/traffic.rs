@@ -179,6 +179,12 @@ impl Request {
         matches!(self.status(), Some(401 | 407))
     }
 
+    /// Whose registration it is about, when it is a REGISTER of a known account.
+    pub(crate) fn register(&self) -> Option<usize> {
+        let is_register = matches!(self.role, Role::Register);
+        self.account.filter(|_| is_register)
+    }
+
     /// What it is, when it is a SUBSCRIBE for feature key synchronisation.
     pub(crate) fn subscribe(&self) -> Option<&Subscribe> {
         match &self.role {

@@ -184,11 +184,7 @@ impl Rule for AnswersChallenge {
                 self.ended.clear();
             }
             Moment::Provisioned(account) => {
-                self.waiting.retain(|waiting| {
-                    scene
-                        .request(*waiting)
-                        .is_some_and(|request| request.account != Some(account))
-                });
+                self.waiting.forget(account, scene, |place| *place);
                 self.ended.retain(|(ended, _), _| *ended != account);
             }
             Moment::Clock => {

@@ -185,11 +185,7 @@ impl Rule for TakesNewNonce {
                 self.refused.clear();
             }
             Moment::Provisioned(account) => {
-                self.waiting.retain(|waiting| {
-                    scene
-                        .request(*waiting)
-                        .is_some_and(|request| request.account != Some(account))
-                });
+                self.waiting.forget(account, scene, |place| *place);
                 self.refused.remove(&account);
             }
             Moment::Clock => {

@@ -9,7 +9,6 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest, host, user};
-use sip::message::Method;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
@@ -59,10 +58,7 @@ impl OneCallIdPerBoot {
         let Some(request) = scene.request(place) else {
             return;
         };
-        let Some(account) = request
-            .account
-            .filter(|_| request.method == Method::Register)
-        else {
+        let Some(account) = request.register() else {
             return;
         };
         tell.exercise();
@@ -276,10 +272,7 @@ impl Rule for SubscribeFollowsRegistration {
                 let Some(request) = scene.request(place) else {
                     return;
                 };
-                let Some(account) = request
-                    .account
-                    .filter(|_| request.method == Method::Register)
-                else {
+                let Some(account) = request.register() else {
                     return;
                 };
                 if request.granted() && request.gives_up() {

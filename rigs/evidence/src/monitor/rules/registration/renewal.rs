@@ -51,9 +51,7 @@ impl Renewals {
             Moment::Provisioned(account) => self.forget(account),
             Moment::Request(place) => {
                 let request = scene.request(place)?;
-                let account = request
-                    .account
-                    .filter(|_| request.method == Method::Register)?;
+                let account = request.register()?;
                 let mut late = None;
                 self.over.retain(|binding| {
                     if binding.account == account {

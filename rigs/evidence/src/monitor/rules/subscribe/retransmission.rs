@@ -144,11 +144,7 @@ impl Rule for RepeatedByTheBook {
             Moment::Boot => self.due.clear(),
             Moment::Clock => self.on_clock(scene, tell),
             Moment::Provisioned(account) => {
-                self.due.retain(|(place, _)| {
-                    scene
-                        .request(*place)
-                        .is_some_and(|request| request.account != Some(account))
-                });
+                self.due.forget(account, scene, |(place, _)| *place);
             }
             Moment::RequestCopy(place) => {
                 self.on_copy(place, scene, tell);
