@@ -6,6 +6,7 @@
 use crate::sight;
 use crate::sight::registration::Registrations;
 use crate::sight::subscription::Subscriptions;
+use crate::snapshot::{Opening, Prelude, Rest, Snapshots};
 use crate::vocabulary::{Limit, Setting};
 use bench::{Account, Bench, Handset, PortalNow, RigError};
 use evidence::log::{Log, Stamp};
@@ -16,6 +17,7 @@ use server::fault::Fault;
 use server::{Faults, PortalError, SiteId};
 use sip::time::Instant;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a step did not hold.
@@ -64,6 +66,8 @@ pub struct Mark {
 pub struct Scene {
     bench: Result<Box<Bench>, String>,
     log_file: Option<PathBuf>,
+    /// What comes before the scenario's own part, if that is shared.
+    prelude: Option<Prelude>,
     powered: bool,
     registrations: Registrations,
     subscriptions: Subscriptions,
@@ -85,6 +89,7 @@ impl Scene {
         Self {
             bench,
             log_file,
+            prelude: None,
             powered: false,
             registrations: Registrations::default(),
             subscriptions: Subscriptions::default(),
@@ -101,6 +106,7 @@ impl Scene {
         Self {
             bench: Err(reason.to_owned()),
             log_file,
+            prelude: None,
             powered: false,
             registrations: Registrations::default(),
             subscriptions: Subscriptions::default(),
@@ -121,11 +127,106 @@ impl Scene {
         text: &str,
         body: impl FnOnce(&mut Self) -> Result<(), StepFailure>,
     ) -> Result<(), StepFailure> {
+        if let Some(Prelude::Done(steps)) = &mut self.prelude {
+            *steps -= 1;
+            if *steps == 0 {
+                self.prelude = None;
+            }
+            return Ok(());
+        }
         self.bench()?.step_began(phase, text);
         let result = body(self);
         let (outcome, reason) = outcome_of(&result);
         self.bench()?.step_ended(phase, text, outcome, &reason);
+        self.go_on(result.is_ok())?;
         result
+    }
+
+    /// A step of the prelude has ended: after its last one a copy is kept, and the scenario's own part begins.
+    fn go_on(&mut self, holds: bool) -> Result<(), StepFailure> {
+        let Some(Prelude::Ahead { steps, .. }) = &mut self.prelude else {
+            return Ok(());
+        };
+        *steps -= 1;
+        if *steps > 0 && holds {
+            return Ok(());
+        }
+        let Some(Prelude::Ahead {
+            opening,
+            snapshots,
+            rest,
+            ..
+        }) = self.prelude.take()
+        else {
+            return Ok(());
+        };
+        if holds {
+            snapshots.keep(&opening, self);
+            self.begin(&rest)?;
+        }
+        Ok(())
+    }
+
+    /// Performs these steps first; a copy of what they lead to is kept, and then the rest begins.
+    #[must_use]
+    pub fn with_prelude(mut self, opening: Opening, snapshots: Snapshots, rest: Rest) -> Self {
+        self.prelude = Some(Prelude::Ahead {
+            steps: opening.len(),
+            opening,
+            snapshots,
+            rest,
+        });
+        self
+    }
+
+    /// Goes on from a snapshot, whose steps are in the evidence already: writes them into the case's file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn resume(
+        &mut self,
+        opening: &Opening,
+        log_file: Option<PathBuf>,
+        rest: &Rest,
+    ) -> Result<(), StepFailure> {
+        if let Some(path) = &log_file {
+            self.bench()?.write_evidence(path)?;
+        }
+        self.log_file = log_file;
+        self.prelude = Some(Prelude::Done(opening.len()));
+        self.begin(rest)
+    }
+
+    /// From here on the scenario is its own: what is drawn by lot follows from its own seed.
+    fn begin(&mut self, rest: &Rest) -> Result<(), StepFailure> {
+        self.name(rest);
+        self.bench()?.reseed(rest.seed);
+        Ok(())
+    }
+
+    /// Names the scenario in its evidence.
+    pub fn name(&mut self, rest: &Rest) {
+        if let Ok(bench) = self.bench() {
+            bench.note(&format!("scenario {}", rest.scenario));
+        }
+    }
+
+    /// An independent copy whose evidence is in memory; nothing where the laboratory cannot be copied.
+    #[must_use]
+    pub fn fork(&self) -> Option<Self> {
+        let bench = self.bench.as_ref().ok()?.fork()?;
+        Some(Self {
+            bench: Ok(Box::new(bench)),
+            log_file: None,
+            prelude: None,
+            powered: self.powered,
+            registrations: self.registrations.clone(),
+            subscriptions: self.subscriptions.clone(),
+            read: self.read,
+            start: self.start,
+            stimulus: self.stimulus,
+            seen: self.seen,
+        })
     }
 
     /// Ends the scenario and folds it. `undefined` says that a step has no definition.
@@ -164,7 +265,7 @@ impl Scene {
             );
         }
         log.append(Stamp::at(at), Observation::ScenarioEnd);
-        fold::Case::with_rules(entry, log.records().to_vec(), report.rules)
+        fold::Case::with_rules(entry, log.into_records(), report.rules)
     }
 
     /// Lets the deadlines of the base pass, and looks at the resting handsets: rules judge displays at rest. In the wire
@@ -387,7 +488,11 @@ impl Scene {
     ///
     /// # Errors
     /// When the rig breaks.
-    pub fn run_until(&mut self, mark: Mark, length: Duration) -> Result<&[Record], StepFailure> {
+    pub fn run_until(
+        &mut self,
+        mark: Mark,
+        length: Duration,
+    ) -> Result<&[Arc<Record>], StepFailure> {
         let bench = self.bench()?;
         let left = (mark.at + length).since(bench.now());
         bench.run_for(left)?;

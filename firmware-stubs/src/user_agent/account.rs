@@ -84,6 +84,15 @@ impl Account {
         account
     }
 
+    /// Its parts draw from new numbers, which follow from those of the endpoint.
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.registration.reseed(shared);
+        self.subscriptions.reseed(shared);
+        if let Some(call) = &mut self.call {
+            call.reseed(shared);
+        }
+    }
+
     pub(super) const fn settings(&self) -> &AccountSettings {
         &self.settings
     }

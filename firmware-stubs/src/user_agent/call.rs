@@ -79,6 +79,10 @@ impl Call {
         })
     }
 
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.challenge.reseed(shared);
+    }
+
     /// Whether the user, or the base itself, has ended it.
     pub(super) const fn is_hung_up(&self) -> bool {
         self.hung_up || matches!(self.state, State::Ending(_))

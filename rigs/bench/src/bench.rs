@@ -33,6 +33,7 @@ use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit
 use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use unit::UnitBench;
@@ -55,7 +56,7 @@ pub struct Bench {
     findings: Vec<Finding>,
     rig: Arc<Rig>,
     profile: Arc<Profile>,
-    accounts: Vec<Account>,
+    accounts: Arc<[Account]>,
     face: HandsetFace,
     units: Vec<UnitBench>,
     dialect: Arc<Dialect>,
@@ -109,7 +110,7 @@ impl Bench {
             findings: Vec::new(),
             rig: setup.rig,
             profile: setup.profile,
-            accounts: setup.accounts,
+            accounts: setup.accounts.into(),
             face: setup.face,
             units,
             dialect: setup.dialect,
@@ -123,13 +124,53 @@ impl Bench {
             bench.record(claim);
         }
         bench.note(&format!(
-            "scenario {} on rig {} by its {} with {} in the {} laboratory",
-            setup.scenario, bench.rig.name, bench.face, bench.dialect.name, setup.lab
+            "rig {} by its {} with {} in the {} laboratory",
+            bench.rig.name, bench.face, bench.dialect.name, setup.lab
         ));
-        for account in bench.accounts.clone() {
+        for account in Arc::clone(&bench.accounts).iter() {
             bench.add_user(&UserConfig::new(&account.user, &account.password));
         }
         Ok(bench)
+    }
+
+    // Forks.
+
+    /// An independent copy of everything, as far as it has come, with its evidence in memory; nothing in a laboratory that
+    /// cannot be copied.
+    #[must_use]
+    pub fn fork(&self) -> Option<Self> {
+        Some(Self {
+            lab: self.lab.fork()?,
+            log: self.log.fork(),
+            monitor: self.monitor.clone(),
+            findings: self.findings.clone(),
+            rig: Arc::clone(&self.rig),
+            profile: Arc::clone(&self.profile),
+            accounts: Arc::clone(&self.accounts),
+            face: self.face,
+            units: self.units.clone(),
+            dialect: Arc::clone(&self.dialect),
+            has_faults: self.has_faults,
+            controls: self.controls.clone(),
+            broken: self.broken.clone(),
+            sip_messages: self.sip_messages,
+        })
+    }
+
+    /// Draws everything random from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.lab.reseed(seed);
+    }
+
+    /// Writes the evidence into this file: what there is, and what comes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_evidence(&mut self, path: &Path) -> Result<(), RigError> {
+        self.log.write_to(path).map_err(|error| RigError::Evidence {
+            path: path.to_owned(),
+            reason: with_source(&error),
+        })
     }
 
     // What there is.
@@ -417,6 +458,7 @@ impl Bench {
             self.log.append(stamp.clone(), finding.to_observation());
             self.findings.push(finding);
         }
+        self.log.flush();
         let failure = self.log.failure().map(|error| RigError::Evidence {
             path: self.log.path().map(Into::into).unwrap_or_default(),
             reason: with_source(error),

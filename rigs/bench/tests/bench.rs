@@ -30,7 +30,7 @@ fn intent(service: Service, active: bool, number: Option<&str>) -> Intent {
     }
 }
 
-fn recorded_intents(records: &[Record]) -> Vec<(String, Intent)> {
+fn recorded_intents(records: &[Arc<Record>]) -> Vec<(String, Intent)> {
     records
         .iter()
         .filter_map(|record| match &record.observation {
@@ -294,7 +294,7 @@ fn a_base_fetches_its_file_again_by_a_command_and_stays_on() {
     let unit = bench.units()[0].clone();
     bench.reprovision(&unit).unwrap();
     bench.run_for(Duration::from_secs(1)).unwrap();
-    let fetches = |record: &&Record| {
+    let fetches = |record: &&Arc<Record>| {
         let is_fetch = matches!(&record.observation, Observation::Provisioning { .. });
         is_fetch && record.unit.as_ref() == Some(&unit)
     };

@@ -180,6 +180,12 @@ impl Site {
         }
     }
 
+    /// Draws branches, tags, Call-IDs and nonces from this seed from now on.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.endpoint.reseed(seed);
+        self.challenger.reseed(nonce_seed(seed));
+    }
+
     pub(crate) fn expire_nonces(&mut self) {
         self.challenger.expire_nonces();
     }
@@ -375,6 +381,10 @@ fn challenger(dialect: &Dialect, seed: u64) -> Challenger {
         nonce_suffix: habits.nonce_suffix.value.clone(),
         ..ChallengePolicy::new(&habits.realm.value)
     };
-    // Nonces must not repeat the branches and tags, which come from the seed itself.
-    Challenger::new(policy, seed ^ 0x6e6f_6e63_6573)
+    Challenger::new(policy, nonce_seed(seed))
+}
+
+/// Nonces must not repeat the branches and tags, which come from the seed itself.
+const fn nonce_seed(seed: u64) -> u64 {
+    seed ^ 0x6e6f_6e63_6573
 }

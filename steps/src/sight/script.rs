@@ -4,6 +4,7 @@
 
 use evidence::log::{Log, Stamp};
 use evidence::record::{Direction, Fate, Observation, Parsed, PowerChange, Record, Sip, Unit};
+use std::sync::Arc;
 
 /// A log that grows message by message, all at one unit.
 #[derive(Default)]
@@ -12,7 +13,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn records(&self) -> &[Record] {
+    pub(crate) fn records(&self) -> &[Arc<Record>] {
         self.log.records()
     }
 

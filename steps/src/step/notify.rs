@@ -119,7 +119,7 @@ async fn base_answers(
             let records = scene.bench()?.log().records().iter();
             let underway: BTreeSet<String> = records
                 .take_while(|record| record.seq <= mark.seq)
-                .filter_map(sight::sent_notify)
+                .filter_map(|record| sight::sent_notify(record))
                 .filter_map(|notify| notify.branch().map(str::to_owned))
                 .collect();
             let mut notify = None;

@@ -335,7 +335,7 @@ async fn does_not_subscribe(
         .await
 }
 
-fn initial_subscribes(records: &[Record], user: &str) -> usize {
+fn initial_subscribes(records: &[Arc<Record>], user: &str) -> usize {
     distinct_subscribes(records, user)
         .into_iter()
         .filter(|it| it.to_tag().is_none())
@@ -343,7 +343,7 @@ fn initial_subscribes(records: &[Record], user: &str) -> usize {
 }
 
 /// The SUBSCRIBEs of a user, each once however often it was retransmitted.
-fn distinct_subscribes(records: &[Record], user: &str) -> Vec<Arc<Message>> {
+fn distinct_subscribes(records: &[Arc<Record>], user: &str) -> Vec<Arc<Message>> {
     let mut by_branch = BTreeMap::new();
     for record in records {
         if let Some(request) = sight::request_from_base(record, &Method::Subscribe)

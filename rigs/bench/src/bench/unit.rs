@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A unit and its instruments.
+#[derive(Clone)]
 pub(super) struct UnitBench {
     pub(super) name: Unit,
     pub(super) node: NodeId,

@@ -18,6 +18,7 @@ pub use report::{Finding, Judgement, Need, RuleReport};
 use crate::record::{Observation, Record, Unit};
 use observed::Observed;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The event package of feature key synchronisation.
 const PACKAGE: &str = sip::service::AS_FEATURE_EVENT;
@@ -103,7 +104,7 @@ impl Monitor {
 
     /// The whole of a log at once.
     #[must_use]
-    pub fn judge(records: &[Record]) -> Vec<RuleReport> {
+    pub fn judge(records: &[Arc<Record>]) -> Vec<RuleReport> {
         let mut monitor = Self::new();
         for record in records {
             monitor.observe(record);

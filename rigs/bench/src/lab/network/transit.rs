@@ -183,6 +183,11 @@ impl Transit {
         }
     }
 
+    /// Draws how long messages take, and which of them chance loses, from this seed from now on.
+    pub const fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+    }
+
     /// A message leaves its source.
     pub fn enter(&mut self, now: Instant, flight: Flight) -> Entry {
         let reliable = flight.transport.is_reliable();

@@ -118,6 +118,18 @@ impl Slot {
         Ok(())
     }
 
+    /// Draws from this seed from now on, in boots to come too.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        if let Kind::Unit { spec, .. } = &mut self.kind {
+            spec.seed = seed;
+        }
+        match self.machine_mut() {
+            None => {}
+            Some(Machine::Base(base)) => base.reseed(seed),
+            Some(Machine::Server(server)) => server.reseed(seed),
+        }
+    }
+
     /// Counts a step; whether there were too many at this point in time.
     fn is_restless(&mut self, now: Instant) -> bool {
         if self.steps.0 != now {
