@@ -133,14 +133,11 @@ impl Benches {
     }
 
     fn evidence_file(&self, entry: &CaseEntry) -> std::io::Result<Option<PathBuf>> {
-        let Some(folder) = &self.folder else {
-            return Ok(None);
-        };
-        let path = folder.join(entry.evidence());
-        if let Some(parent) = path.parent() {
+        let path = self.evidence(entry);
+        if let Some(parent) = path.as_deref().and_then(Path::parent) {
             fs::create_dir_all(parent)?;
         }
-        Ok(Some(path))
+        Ok(path)
     }
 
     fn factory(&self) -> bench::BaseFactory {
@@ -174,10 +171,7 @@ impl Benches {
 
 impl Opener for Benches {
     fn open(&self, case: &Case, entry: &CaseEntry) -> Scene {
-        let log_file = self
-            .folder
-            .as_ref()
-            .map(|folder| folder.join(entry.evidence()));
+        let log_file = self.evidence(entry);
         let setup = match self.setup(case, entry) {
             Ok(setup) => setup,
             Err(reason) => return Scene::broken(&reason, log_file),
@@ -188,6 +182,11 @@ impl Opener for Benches {
             bench.claims(claims);
         }
         Scene::new(bench, log_file)
+    }
+
+    fn evidence(&self, entry: &CaseEntry) -> Option<PathBuf> {
+        let folder = self.folder.as_ref();
+        folder.map(|folder| folder.join(entry.evidence()))
     }
 }
 

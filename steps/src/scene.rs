@@ -15,6 +15,7 @@ use reports::index::CaseEntry;
 use server::fault::Fault;
 use server::{Faults, PortalError, SiteId};
 use sip::time::Instant;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,8 +129,9 @@ impl Scene {
         result
     }
 
-    /// Ends the scenario and folds it. `undefined` says that a step has no definition.
-    pub fn end(&mut self, entry: &CaseEntry, undefined: bool) -> fold::Case {
+    /// Ends the scenario and folds it. `undefined` says that a step has no definition, `failed` that one did not hold:
+    /// one that failed before it began has left no record.
+    pub fn end(&mut self, entry: &CaseEntry, undefined: bool, failed: bool) -> fold::Case {
         let gone = Err("the scenario has ended".to_owned());
         let mut bench = match std::mem::replace(&mut self.bench, gone) {
             Ok(bench) => bench,
@@ -146,6 +148,14 @@ impl Scene {
                 "(undefined)",
                 StepOutcome::Error,
                 "a step has no definition",
+            );
+        }
+        if failed && !bench.log().records().iter().any(is_step_that_did_not_hold) {
+            bench.step_ended(
+                StepPhase::Rig,
+                "(step)",
+                StepOutcome::Error,
+                "a step failed before it began",
             );
         }
         self.look_once_more(&mut bench);
@@ -455,6 +465,13 @@ impl Scene {
     }
 }
 
+fn is_step_that_did_not_hold(record: &Record) -> bool {
+    let Observation::Step { outcome, .. } = &record.observation else {
+        return false;
+    };
+    outcome.is_some_and(|outcome| outcome != StepOutcome::Pass)
+}
+
 /// The longest deadline of a rule, and then some.
 const LAST_LOOK: Duration = Duration::from_secs(12);
 
@@ -488,14 +505,17 @@ fn step_record(text: &str, outcome: StepOutcome, reason: String) -> Observation 
     }
 }
 
-/// Leaves a log for a case whose bench was never there, or is gone, so that later folds know why.
+/// Leaves a log for a case whose bench was never there, or is gone, so that later folds know why. What is there already
+/// stays: a log that cannot be read says enough, and one that can is replaced as a whole.
 pub fn write_broken(path: &Path, reason: &str) {
-    let before = if path.exists() {
-        Log::load(path).ok()
-    } else {
-        None
+    let Ok(before) = path.exists().then(|| Log::load(path)).transpose() else {
+        return;
     };
-    let Ok(mut log) = Log::create(path) else {
+    if let Some(folder) = path.parent() {
+        let _ = fs::create_dir_all(folder);
+    }
+    let draft = path.with_extension("new");
+    let Ok(mut log) = Log::create(&draft) else {
         return;
     };
     let mut last = 0;
@@ -508,4 +528,7 @@ pub fn write_broken(path: &Path, reason: &str) {
         step_record("(rig)", StepOutcome::Error, reason.to_owned()),
     );
     log.append(Stamp::at(last), Observation::ScenarioEnd);
+    if log.failure().is_none() {
+        let _ = fs::rename(&draft, path);
+    }
 }
