@@ -142,14 +142,11 @@ impl Benches {
     }
 
     fn evidence_file(&self, entry: &CaseEntry) -> std::io::Result<Option<PathBuf>> {
-        let Some(folder) = &self.folder else {
-            return Ok(None);
-        };
-        let path = folder.join(entry.evidence());
-        if let Some(parent) = path.parent() {
+        let path = self.evidence(entry);
+        if let Some(parent) = path.as_deref().and_then(Path::parent) {
             fs::create_dir_all(parent)?;
         }
-        Ok(Some(path))
+        Ok(path)
     }
 
     fn factory(&self) -> bench::BaseFactory {
@@ -183,7 +180,7 @@ impl Benches {
 
 impl Benches {
     fn open_anew(&self, case: &Case, entry: &CaseEntry, seed: u64) -> Scene {
-        let log_file = self.log_file(entry);
+        let log_file = self.evidence(entry);
         let setup = match self.setup(case, entry, seed) {
             Ok(setup) => setup,
             Err(reason) => return Scene::broken(&reason, log_file),
@@ -194,11 +191,6 @@ impl Benches {
             bench.claims(claims);
         }
         Scene::new(bench, log_file)
-    }
-
-    fn log_file(&self, entry: &CaseEntry) -> Option<PathBuf> {
-        let folder = self.folder.as_ref()?;
-        Some(folder.join(entry.evidence()))
     }
 
     fn resume(
@@ -232,11 +224,16 @@ impl Opener for Benches {
         };
         if let Some(scene) = snapshots.fork(&opening) {
             let resumed = self.resume(scene, entry, &opening, &rest);
-            return resumed.unwrap_or_else(|reason| Scene::broken(&reason, self.log_file(entry)));
+            return resumed.unwrap_or_else(|reason| Scene::broken(&reason, self.evidence(entry)));
         }
         let mutant = self.mutant.as_ref().map(|(name, _)| name.as_str());
         let scene = self.open_anew(case, entry, opening.seed(self.seed, mutant));
         scene.with_prelude(opening, snapshots.clone(), rest)
+    }
+
+    fn evidence(&self, entry: &CaseEntry) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(folder.join(entry.evidence()))
     }
 }
 

@@ -90,8 +90,7 @@ impl Script {
         self.message(at, Direction::FromBase, Fate::Sent, text);
     }
 
-    pub(crate) fn power_off(&mut self, at: u64) {
-        let change = PowerChange::Off;
+    pub(crate) fn power(&mut self, at: u64, change: PowerChange) {
         self.append(at, Observation::Power { change });
     }
 
