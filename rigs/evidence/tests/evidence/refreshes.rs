@@ -1,7 +1,8 @@
 //! REF-01 to REF-03.
 
-use crate::stage::{ANNA, Ask, Stage, dnd};
+use crate::stage::{ANNA, Ask, EVENT, Stage, dnd, set_dnd};
 use evidence::monitor::Judgement;
+use evidence::record::Service::DoNotDisturb;
 
 #[test]
 fn refreshes_in_their_window_are_right() {
@@ -110,7 +111,7 @@ fn the_life_that_a_notify_tells_counts_too() {
     stage.notify_with(
         "1001",
         told,
-        &[crate::stage::EVENT, "Subscription-State: active;expires=7"],
+        &[EVENT, "Subscription-State: active;expires=7"],
         "",
     );
     stage.wait(10).reply(200, &[]);
@@ -127,10 +128,7 @@ fn a_new_subscription_may_leave_before_the_answer_to_the_last_notify() {
     stage.notify_with(
         "1001",
         cseq,
-        &[
-            crate::stage::EVENT,
-            "Subscription-State: terminated;reason=timeout",
-        ],
+        &[EVENT, "Subscription-State: terminated;reason=timeout"],
         "",
     );
     stage.request(&Ask {
@@ -150,10 +148,7 @@ fn a_terminated_subscription_is_begun_anew() {
     stage.notify_with(
         "1001",
         cseq,
-        &[
-            crate::stage::EVENT,
-            "Subscription-State: terminated;reason=deactivated",
-        ],
+        &[EVENT, "Subscription-State: terminated;reason=deactivated"],
         "",
     );
     stage.wait(10).reply(200, &[]);
@@ -196,4 +191,79 @@ fn an_equal_state_causes_no_flicker() {
     stage.wait(30).full_state("1001", &[]);
     stage.wait(100).idle(ANNA, &["Do Not Disturb"]);
     stage.breaks(&["REF-03"]);
+}
+
+/// A refresh in time was refused with this status.
+fn refused(status: u16) -> Stage {
+    let mut stage = Stage::synced_for(600);
+    stage.wait(400_000);
+    stage.refresh();
+    stage.wait(30).answer(status, &[]);
+    stage
+}
+
+#[test]
+fn a_refused_refresh_leaves_it_to_the_base_when_to_begin_anew() {
+    for status in [401, 423, 500, 503] {
+        let mut stage = refused(status);
+        stage.wait(201_000);
+        stage.request(&Ask {
+            call: "anew",
+            ..Ask::subscribe("1001", 1)
+        });
+        stage.wait(30).answer(200, &["Expires: 600"]);
+        stage.breaks(&[]);
+    }
+    // A change that is refused is no refresh.
+    for refreshes in [true, false] {
+        let mut stage = Stage::synced_for(600);
+        stage.wait(100_000);
+        stage.request_change(ANNA, DoNotDisturb, true, None, None);
+        stage.wait(50).change(&set_dnd(true));
+        stage.wait(30).answer(500, &[]);
+        stage.wait(300_000);
+        if refreshes {
+            stage.refresh();
+            stage.wait(30).answer(200, &["Expires: 600"]);
+            stage.wait(30).full_state("1001", &[]);
+        }
+        stage.wait(200_000);
+        stage.breaks(if refreshes { &[] } else { &["REF-02"] });
+    }
+}
+
+const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n1\", qop=\"auth\"";
+const CREDENTIALS: &str =
+    "Authorization: Digest username=\"1001\", realm=\"r\", nonce=\"n1\", nc=00000001, qop=auth";
+
+/// What is sent within Anna's subscription, and sent once more with credentials after a challenge that comes late.
+fn challenged_late(body: &str) -> Stage {
+    let mut stage = Stage::synced_for(600);
+    stage.wait(597_000);
+    if !body.is_empty() {
+        stage.request_change(ANNA, DoNotDisturb, true, None, None);
+        stage.wait(50);
+    }
+    for extra in [&[][..], &[CREDENTIALS]] {
+        let cseq = stage.next();
+        stage.request(&Ask {
+            to_tag: "as",
+            body,
+            extra,
+            ..Ask::subscribe("1001", cseq)
+        });
+        if extra.is_empty() {
+            stage.wait(490).answer(401, &[CHALLENGE]);
+            stage.wait(1_000);
+        }
+    }
+    stage.wait(30).answer(200, &["Expires: 600"]);
+    stage.wait(30).full_state("1001", &[]);
+    stage
+}
+
+#[test]
+fn a_repeat_with_credentials_is_as_prompt_as_its_challenge() {
+    challenged_late("").breaks(&[]);
+    challenged_late(&set_dnd(true)).breaks(&[]);
 }

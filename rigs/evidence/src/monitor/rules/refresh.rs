@@ -13,7 +13,7 @@ use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
-use crate::monitor::scene::traffic::Purpose;
+use crate::monitor::scene::traffic::{Purpose, Request};
 use std::collections::BTreeMap;
 
 /// How far ahead of the end a refresh is sent: the limit of REF-01.
@@ -135,10 +135,12 @@ impl Lifetimes {
                 }
             }
             Moment::Answer(place) => {
-                let request = scene.request(place);
-                let subscription =
-                    request.and_then(crate::monitor::scene::traffic::Request::subscription);
-                self.renew(subscription, scene);
+                // After a refused refresh the base decides when to begin anew; a change is none.
+                let counts = |request: &&Request| {
+                    request.granted() || request.purpose() == Some(Purpose::Change)
+                };
+                let request = scene.request(place).filter(counts);
+                self.renew(request.and_then(Request::subscription), scene);
             }
             Moment::Reply(place) => {
                 let notice = scene
@@ -199,7 +201,10 @@ impl Lifetimes {
 
     fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
         let (_, request, subscribe, account) = subscribe(moment, scene)?;
-        if let Some(lifetime) = self.overdue.remove(&account) {
+        // A repeat with credentials is as late as its challenge.
+        if let Some(lifetime) = self.overdue.remove(&account)
+            && request.repeats.is_none()
+        {
             let refreshed = subscribe.in_dialog.then_some(request.at);
             seen.push(late(&lifetime, refreshed, scene));
         }
