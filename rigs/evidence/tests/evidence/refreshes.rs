@@ -1,6 +1,6 @@
 //! REF-01 to REF-03.
 
-use crate::stage::{ANNA, Ask, EVENT, Stage, dnd, set_dnd};
+use crate::stage::{ACTIVE, ANNA, Ask, EVENT, Stage, TYPE, dnd, set_dnd};
 use evidence::monitor::Judgement;
 use evidence::record::Service::DoNotDisturb;
 
@@ -266,4 +266,63 @@ fn challenged_late(body: &str) -> Stage {
 fn a_repeat_with_credentials_is_as_prompt_as_its_challenge() {
     challenged_late("").breaks(&[]);
     challenged_late(&set_dnd(true)).breaks(&[]);
+}
+
+#[test]
+fn a_base_that_has_refused_a_notify_may_check_its_subscription() {
+    let cases = [(1, "presence", 489), (0, "as-feature-event", 500)];
+    for (number, event, status) in cases {
+        for anew in [true, false] {
+            let mut stage = Stage::synced();
+            stage.wait(10_000);
+            let cseq = if number == 0 {
+                50
+            } else {
+                stage.notified() + 1
+            };
+            let event = format!("Event: {event}");
+            stage.notify_with("1001", cseq, &[&event, ACTIVE, TYPE], &dnd(true));
+            stage
+                .wait(10)
+                .reply(status, &["Allow-Events: as-feature-event"]);
+            stage.wait(1_000);
+            if anew {
+                stage.request(&Ask {
+                    call: "anew",
+                    ..Ask::subscribe("1001", 1)
+                });
+            } else {
+                stage.refresh();
+            }
+            stage.wait(30).answer(200, &["Expires: 1800"]);
+            stage.breaks(&[]);
+        }
+    }
+}
+
+#[test]
+fn what_belongs_to_no_subscription_is_no_reason_to_check_one() {
+    let mut stage = Stage::synced();
+    stage.wait(10_000);
+    let stranger = format!(
+        "NOTIFY sip:1001@127.0.0.1:5060 SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.2:5060;branch=z9hG4bKstranger\n\
+         Max-Forwards: 70\nFrom: <sip:1001@as.example>;tag=stranger\nTo: <sip:1001@as.example>;tag=tag-1001\n\
+         Call-ID: sub-1001\nCSeq: 900 NOTIFY\nContact: <sip:127.0.0.2:5060>\n{EVENT}\n{ACTIVE}\nContent-Length: 0\n\n"
+    );
+    stage.gets(&stranger);
+    let copied: Vec<&str> = stranger
+        .lines()
+        .filter(|line| {
+            ["Via:", "From:", "To:", "Call-ID:", "CSeq:"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
+        .collect();
+    stage.wait(10).sends(&format!(
+        "SIP/2.0 481 Reason\n{}\nContent-Length: 0\n\n",
+        copied.join("\n")
+    ));
+    stage.wait(1_000);
+    stage.refresh();
+    stage.breaks(&["REF-01"]);
 }
