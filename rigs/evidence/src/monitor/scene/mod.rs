@@ -66,6 +66,13 @@ pub(crate) struct Account {
     pub(crate) others: BTreeMap<Package, OtherSubscription>,
 }
 
+impl Account {
+    /// Whether it was not provisioned again a moment ago, after which a base may begin anew.
+    pub(crate) fn is_calm(&self, now: u64) -> bool {
+        self.refetched.is_none_or(|at| now > at + 10 * SECOND)
+    }
+}
+
 /// A binding as the registrar granted it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
