@@ -295,3 +295,15 @@ fn a_subscription_that_is_begun_anew_is_not_somebody_elses() {
     subscribe_as_anna(&mut stage);
     stage.breaks(&["REG-05"]);
 }
+
+#[test]
+fn registrations_that_run_out_together_are_all_found() {
+    let mut stage = Stage::registered();
+    stage.request(&Ask::subscribe("1001", 1));
+    stage.wait(30).answer(489, &[]);
+    stage.register("1002", 3600);
+    stage.request(&Ask::subscribe("1002", 1));
+    stage.wait(30).answer(200, &["Expires: 7200"]);
+    stage.wait(10).full_state("1002", &[]);
+    stage.wait(3_620_000).breaks(&["FAIL-03", "REG-01"]);
+}
