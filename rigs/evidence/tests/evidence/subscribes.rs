@@ -357,3 +357,26 @@ fn an_active_notify_that_crosses_the_leave_proves_nothing() {
     stage.wait(10).reply(481, &[]);
     stage.breaks(&[]);
 }
+
+#[test]
+fn what_the_server_has_ended_needs_no_leave() {
+    let mut stage = switched_off();
+    stage.wait(1_000);
+    let cseq = stage.notified() + 1;
+    stage.notify_with(
+        "1001",
+        cseq,
+        &[EVENT, "Subscription-State: terminated;reason=noresource"],
+        "",
+    );
+    stage.wait(10).reply(200, &[]);
+    stage.wait(11_000).breaks(&[]);
+
+    // It runs out before the base had to leave.
+    for (life, broken) in [(65, &[][..]), (600, &["SUB-08"])] {
+        let mut stage = Stage::synced_for(life);
+        stage.wait(62_500);
+        stage.provision(&[(ANNA, "1001", Some(false)), (BEN, "1002", Some(true))]);
+        stage.wait(11_000).breaks(broken);
+    }
+}
