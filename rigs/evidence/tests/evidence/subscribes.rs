@@ -1,6 +1,6 @@
 //! SUB-01 to SUB-05, SUB-08.
 
-use crate::stage::{ACTIVE, ANNA, Ask, BEN, EVENT, Stage, dnd, set_dnd};
+use crate::stage::{ACTIVE, ANNA, Ask, BEN, EVENT, Stage, TYPE, dnd, set_dnd};
 use evidence::monitor::Judgement;
 
 /// When the copies of an unanswered request leave, in milliseconds after the first.
@@ -260,6 +260,18 @@ fn subscribing_again_after_a_202_is_found() {
     });
     stage.wait(30).answer(202, &["Expires: 1800"]);
     stage.breaks(&["SUB-05"]);
+}
+
+#[test]
+fn half_of_the_life_that_a_notify_tells_is_time_to_refresh_after_a_202() {
+    for (told, broken) in [("1800", &["REF-01", "SUB-05"][..]), ("600", &[])] {
+        let mut stage = accepted();
+        let state = format!("Subscription-State: active;expires={told}");
+        stage.notify_with("1001", 101, &[EVENT, &state, TYPE], &dnd(false));
+        stage.wait(10).reply(200, &[]);
+        stage.wait(400_000).refresh();
+        stage.breaks(broken);
+    }
 }
 
 #[test]
