@@ -307,3 +307,27 @@ fn registrations_that_run_out_together_are_all_found() {
     stage.wait(10).full_state("1002", &[]);
     stage.wait(3_620_000).breaks(&["FAIL-03", "REG-01"]);
 }
+
+#[test]
+fn what_a_base_does_before_its_console_is_back_counts() {
+    let mut stage = Stage::synced();
+    stage.power(PowerChange::Rebooting);
+    stage.wait(30_000);
+    stage.provision(&[(ANNA, "1001", Some(true)), (BEN, "1002", Some(true))]);
+    stage.request(&Ask {
+        call: "reg2",
+        ..Ask::register("1001", 1)
+    });
+    stage
+        .wait(30)
+        .answer(200, &["Contact: <sip:1001@127.0.0.1:5060>;expires=3600"]);
+    stage.wait(100);
+    stage.power(PowerChange::On);
+    stage.wait(100);
+    stage.request(&Ask {
+        call: "sub2",
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.keeps(&["REG-01", "REG-02"]);
+}

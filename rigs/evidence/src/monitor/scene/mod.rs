@@ -98,6 +98,8 @@ pub(crate) struct Scene {
     pub(crate) down: bool,
     /// Its power was seen to change.
     powered: bool,
+    /// It restarts by a command and has not been seen to be back.
+    rebooting: bool,
     /// The base has sent SIP since its boot.
     pub(crate) spoken: bool,
     pub(crate) available: BTreeSet<Need>,
@@ -168,6 +170,7 @@ impl Default for Scene {
             boot: 0,
             down: false,
             powered: false,
+            rebooting: false,
             spoken: false,
             available: BTreeSet::new(),
             claims: BTreeMap::new(),
@@ -327,14 +330,17 @@ impl Scene {
         match change {
             PowerChange::On => {
                 self.down = false;
-                if self.powered || self.spoken || !self.accounts.is_empty() {
+                // One that restarted has forgotten already, and may have spoken before its console is back.
+                if !self.rebooting && (self.powered || self.spoken || !self.accounts.is_empty()) {
                     self.reboot(moments);
                 }
                 self.powered = true;
+                self.rebooting = false;
             }
             PowerChange::Ended | PowerChange::Off | PowerChange::Rebooting => {
                 self.down = true;
                 self.powered = true;
+                self.rebooting = change == PowerChange::Rebooting;
                 self.reboot(moments);
             }
         }
