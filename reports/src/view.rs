@@ -169,9 +169,15 @@ fn clause(id: &str) -> (String, String) {
         .unwrap_or_default()
 }
 
+/// The cases that say something about the base: what a broken rig observed convicts nobody, and acquits nobody either.
+fn judged(run: &Run) -> impl Iterator<Item = &Case> {
+    let cases = run.cases.iter();
+    cases.filter(|case| case.outcome.verdict != Verdict::Error)
+}
+
 /// What failed comes first.
 fn requirement_rows(run: &Run) -> Vec<RequirementRow> {
-    let verdicts = verdict::requirements(run.cases.iter().flat_map(|case| &case.rules));
+    let verdicts = verdict::requirements(judged(run).flat_map(|case| &case.rules));
     let mut rows: Vec<RequirementRow> = verdicts
         .into_iter()
         .map(|(id, verdict)| requirement_row(run, id.as_str(), verdict))
@@ -188,9 +194,7 @@ fn requirement_row(run: &Run, id: &str, verdict: Verdict) -> RequirementRow {
             .find(|rule| rule.requirement.as_str() == id);
         rule.cloned()
     };
-    let reports: Vec<(&Case, RuleReport)> = run
-        .cases
-        .iter()
+    let reports: Vec<(&Case, RuleReport)> = judged(run)
         .filter_map(|case| of(case).map(|rule| (case, rule)))
         .collect();
     let exercised = || reports.iter().filter(|(_, rule)| rule.exercised > 0);
@@ -265,6 +269,27 @@ pub(crate) fn moment(seconds: u64, format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_case_that_the_rig_broke_judges_no_requirement() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run");
+        let mut run = Run::load(&folder).unwrap();
+        let failed = |run: &Run| -> Vec<String> {
+            let rows = requirement_rows(run).into_iter();
+            rows.flat_map(|row| row.failed).collect()
+        };
+        let exercised = |run: &Run| -> u64 {
+            let rows = requirement_rows(run).into_iter();
+            rows.map(|row| row.exercised).sum()
+        };
+        assert!(!failed(&run).is_empty());
+        for case in &mut run.cases {
+            case.outcome.verdict = Verdict::Error;
+        }
+        assert!(failed(&run).is_empty());
+        assert_eq!(exercised(&run), 0);
+    }
 
     #[test]
     fn dates_are_written_as_people_write_them() {

@@ -1,6 +1,7 @@
 //! Capture files from anywhere as evidence: pcap and pcapng, the usual link types, IP fragments, TCP streams.
 //!
-//! [`Records`] reads a file of any size, or a pipe that never ends, in bounded memory; [`read`] takes one whole.
+//! It lets the monitor judge a base that was observed by others, with real captures as evidence that this project did
+//! not write. [`Records`] reads a file of any size, or a pipe that never ends, in bounded memory; [`read`] takes one whole.
 
 use super::CaptureError;
 use super::packets::{Packet, Packets};
@@ -28,13 +29,15 @@ impl Base {
     }
 }
 
-/// What was given up before it was complete.
+/// What of a capture could not become a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Forgotten {
     /// TCP streams in the middle of a message.
     pub streams: u64,
     /// Datagrams that lacked a fragment.
     pub fragments: u64,
+    /// Packets that could not be taken apart: damaged, cut off by the capture, or not of IP.
+    pub unread: u64,
 }
 
 /// Reads the SIP of a capture, seen from the base. Lab time begins with the first packet; a file that was cut short
@@ -71,6 +74,8 @@ pub struct Records<R: Read> {
     /// The lab time of the last packet; never less than that of the one before.
     now: u64,
     unfinished: Unfinished,
+    /// Packets that could not be taken apart.
+    unread: u64,
     /// What the last packet completed and was not handed out yet.
     ready: VecDeque<Record>,
 }
@@ -99,14 +104,17 @@ impl<R: Read> Records<R> {
             begun: None,
             now: 0,
             unfinished: Unfinished::new(),
+            unread: 0,
             ready: VecDeque::new(),
         })
     }
 
-    /// What was given up so far before it was complete.
+    /// What could not become a record so far.
     #[must_use]
     pub const fn forgotten(&self) -> Forgotten {
-        self.unfinished.forgotten()
+        let mut forgotten = self.unfinished.forgotten();
+        forgotten.unread = self.unread;
+        forgotten
     }
 
     /// How many TCP streams are being put together.
@@ -132,9 +140,10 @@ impl<R: Read> Records<R> {
             DataLink::LINUX_SLL2 => SlicedPacket::from_ip(data.get(20..).unwrap_or_default()),
             other => return Err(CaptureError::LinkType(other.into())),
         };
-        // What is no IP packet is none of SIP's.
-        if let Ok(sliced) = sliced {
-            self.take_packet(packet.wall, &sliced);
+        // What is no IP packet is none of SIP's; what is half of one may have been.
+        match sliced {
+            Ok(sliced) => self.take_packet(packet.wall, &sliced),
+            Err(_) => self.unread += 1,
         }
         Ok(())
     }

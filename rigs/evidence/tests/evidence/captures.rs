@@ -292,7 +292,12 @@ fn streams_and_fragments_that_nobody_finishes_are_forgotten_and_counted() {
     assert_eq!(messages, 3_000);
     // 300 seconds of idleness, and ten between two looks, with a stream every three seconds.
     assert!((100..=104).contains(&most), "{most} streams");
-    let Forgotten { streams, fragments } = records.forgotten();
+    let Forgotten {
+        streams,
+        fragments,
+        unread,
+    } = records.forgotten();
+    assert_eq!(unread, 0);
     assert!((2_895..=2_900).contains(&streams), "{streams} streams");
     assert!(
         (2_985..=2_990).contains(&fragments),
@@ -320,4 +325,17 @@ fn a_capture_that_cannot_be_read_on_says_so_once() {
     assert_eq!(records.by_ref().take(3).filter(Result::is_ok).count(), 3);
     assert!(matches!(records.next(), Some(Err(CaptureError::Read(_)))));
     assert!(records.next().is_none());
+}
+
+#[test]
+fn packets_that_cannot_be_taken_apart_are_counted() {
+    let packets = Live::new(9, |number| {
+        let mut packet = datagram();
+        // The capture has kept the beginning of each third packet only.
+        packet.truncate(if number % 3 == 0 { 12 } else { packet.len() });
+        packet
+    });
+    let mut records = Records::new(packets, BASE).unwrap();
+    assert_eq!(records.by_ref().take_while(Result::is_ok).count(), 6);
+    assert_eq!(records.forgotten().unread, 3);
 }

@@ -270,3 +270,15 @@ fn a_change_is_sent_again_after_a_failure() {
     stage.wait(30).answer(200, &["Expires: 1800"]);
     stage.breaks(&[]);
 }
+
+#[test]
+fn a_change_may_go_to_the_next_server_with_its_cseq() {
+    for (second, broken) in [("127.0.0.3:5060", &[][..]), ("127.0.0.2:5060", &["CHG-01"])] {
+        let mut stage = requested();
+        stage.change(&set_dnd(true));
+        stage.wait(30).answer(503, &[]);
+        stage.wait(30);
+        stage.again_to(second);
+        stage.breaks(broken);
+    }
+}

@@ -180,3 +180,49 @@ fn a_401_without_a_challenge_is_no_reason_to_hurry() {
     stage.refresh();
     stage.breaks(&["FAIL-06"]);
 }
+
+#[test]
+fn whatever_has_used_a_nonce_spends_its_count() {
+    for (method, event) in [
+        ("INVITE", ""),
+        ("SUBSCRIBE", "Event: x-broadworks-hoteling"),
+    ] {
+        for (count, broken) in [("00000002", &[][..]), ("00000001", &[])] {
+            let mut stage = stale_after(method, event);
+            answer_stale(&mut stage, "n2", count);
+            stage.breaks(broken);
+        }
+    }
+    // Nothing has used it.
+    let mut stage = stale();
+    answer_stale(&mut stage, "n2", "00000002");
+    stage.breaks(&["FAIL-06"]);
+}
+
+/// As `stale`, after another request has used the new nonce.
+fn stale_after(method: &str, event: &str) -> Stage {
+    let mut stage = challenged();
+    repeat(&mut stage, ONE);
+    stage.answer(200, &["Expires: 1800"]);
+    stage.wait(30).full_state("1001", &[]);
+    stage.wait(1_000_000);
+    stage.request(&Ask {
+        method,
+        uri: "sip:1001@as.example",
+        call: "other",
+        event,
+        extra: &[&ONE.replace("n1", "n2")],
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.wait(30);
+    let cseq = stage.next();
+    stage.request(&Ask {
+        to_tag: "as",
+        extra: &[&ONE.replace("00000001", "00000002")],
+        ..Ask::subscribe("1001", cseq)
+    });
+    stage.wait(30).answer(401, &[STALE]);
+    stage.wait(10);
+    stage
+}

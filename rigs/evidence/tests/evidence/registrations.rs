@@ -248,3 +248,86 @@ fn a_change_after_the_switch_went_off_is_found() {
     stage.change(&set_dnd(true));
     assert!(stage.broken().contains("REG-03"));
 }
+
+/// Anna's subscription is asked for, and Ben has just registered.
+fn ben_follows(answered: bool) -> Stage {
+    let mut stage = Stage::registered();
+    let start = stage.at;
+    stage.request(&Ask::subscribe("1001", 1));
+    if answered {
+        stage.wait(30).answer(200, &["Expires: 1800"]);
+        stage.wait(10).full_state("1001", &[]);
+    } else {
+        for copy in [
+            500, 1500, 3500, 7500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500,
+        ] {
+            stage.at = start + copy * 1000;
+            stage.again();
+        }
+    }
+    stage.at = start + 40_000_000;
+    stage.register("1002", 3600);
+    stage
+}
+
+fn subscribe_as_anna(stage: &mut Stage) {
+    stage.wait(100);
+    stage.request(&Ask {
+        call: "anew",
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+}
+
+#[test]
+fn a_subscription_that_is_begun_anew_is_not_somebody_elses() {
+    let mut stage = ben_follows(false);
+    subscribe_as_anna(&mut stage);
+    stage.breaks(&[]);
+
+    let mut stage = ben_follows(true);
+    stage.provision(&[(ANNA, "1001", Some(true)), (BEN, "1002", Some(true))]);
+    subscribe_as_anna(&mut stage);
+    stage.breaks(&[]);
+
+    // Nothing has happened to Anna's: it is Ben's with the wrong identity.
+    let mut stage = ben_follows(true);
+    subscribe_as_anna(&mut stage);
+    stage.breaks(&["REG-05"]);
+}
+
+#[test]
+fn registrations_that_run_out_together_are_all_found() {
+    let mut stage = Stage::registered();
+    stage.request(&Ask::subscribe("1001", 1));
+    stage.wait(30).answer(489, &[]);
+    stage.register("1002", 3600);
+    stage.request(&Ask::subscribe("1002", 1));
+    stage.wait(30).answer(200, &["Expires: 7200"]);
+    stage.wait(10).full_state("1002", &[]);
+    stage.wait(3_620_000).breaks(&["FAIL-03", "REG-01"]);
+}
+
+#[test]
+fn what_a_base_does_before_its_console_is_back_counts() {
+    let mut stage = Stage::synced();
+    stage.power(PowerChange::Rebooting);
+    stage.wait(30_000);
+    stage.provision(&[(ANNA, "1001", Some(true)), (BEN, "1002", Some(true))]);
+    stage.request(&Ask {
+        call: "reg2",
+        ..Ask::register("1001", 1)
+    });
+    stage
+        .wait(30)
+        .answer(200, &["Contact: <sip:1001@127.0.0.1:5060>;expires=3600"]);
+    stage.wait(100);
+    stage.power(PowerChange::On);
+    stage.wait(100);
+    stage.request(&Ask {
+        call: "sub2",
+        ..Ask::subscribe("1001", 1)
+    });
+    stage.wait(30).answer(200, &["Expires: 1800"]);
+    stage.keeps(&["REG-01", "REG-02"]);
+}

@@ -158,9 +158,13 @@ impl Stage {
     }
 
     fn sip(&mut self, direction: Direction, fate: Fate, text: &str) -> u64 {
+        self.sip_with(SERVER, direction, fate, text)
+    }
+
+    fn sip_with(&mut self, server: &str, direction: Direction, fate: Fate, text: &str) -> u64 {
         let (source, destination) = match direction {
-            Direction::FromBase => (BASE, SERVER),
-            Direction::ToBase => (SERVER, BASE),
+            Direction::FromBase => (BASE, server),
+            Direction::ToBase => (server, BASE),
         };
         self.record(Observation::Sip(Sip {
             direction,
@@ -193,6 +197,13 @@ impl Stage {
         let text = ask.text();
         self.asked = copied(&text);
         self.sends(&text)
+    }
+
+    /// The base sends its last request to this destination, with another branch.
+    pub(crate) fn again_to(&mut self, server: &str) -> u64 {
+        self.last = self.last.replace("z9hG4bK", "z9hG4bKx");
+        let text = self.last.clone();
+        self.sip_with(server, Direction::FromBase, Fate::Sent, &text)
     }
 
     /// The base sends its last request again, byte for byte.

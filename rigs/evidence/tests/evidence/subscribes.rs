@@ -1,6 +1,6 @@
 //! SUB-01 to SUB-05, SUB-08.
 
-use crate::stage::{ACTIVE, ANNA, Ask, BEN, EVENT, Stage, dnd, set_dnd};
+use crate::stage::{ACTIVE, ANNA, Ask, BEN, EVENT, Stage, TYPE, dnd, set_dnd};
 use evidence::monitor::Judgement;
 
 /// When the copies of an unanswered request leave, in milliseconds after the first.
@@ -263,6 +263,18 @@ fn subscribing_again_after_a_202_is_found() {
 }
 
 #[test]
+fn half_of_the_life_that_a_notify_tells_is_time_to_refresh_after_a_202() {
+    for (told, broken) in [("1800", &["REF-01", "SUB-05"][..]), ("600", &[])] {
+        let mut stage = accepted();
+        let state = format!("Subscription-State: active;expires={told}");
+        stage.notify_with("1001", 101, &[EVENT, &state, TYPE], &dnd(false));
+        stage.wait(10).reply(200, &[]);
+        stage.wait(400_000).refresh();
+        stage.breaks(broken);
+    }
+}
+
+#[test]
 fn refusing_the_notify_after_a_202_is_found() {
     let mut stage = accepted();
     stage.notify("1001", &dnd(true));
@@ -356,4 +368,27 @@ fn an_active_notify_that_crosses_the_leave_proves_nothing() {
     stage.notify_with("1001", cseq, &[EVENT, ACTIVE], "");
     stage.wait(10).reply(481, &[]);
     stage.breaks(&[]);
+}
+
+#[test]
+fn what_the_server_has_ended_needs_no_leave() {
+    let mut stage = switched_off();
+    stage.wait(1_000);
+    let cseq = stage.notified() + 1;
+    stage.notify_with(
+        "1001",
+        cseq,
+        &[EVENT, "Subscription-State: terminated;reason=noresource"],
+        "",
+    );
+    stage.wait(10).reply(200, &[]);
+    stage.wait(11_000).breaks(&[]);
+
+    // It runs out before the base had to leave.
+    for (life, broken) in [(65, &[][..]), (600, &["SUB-08"])] {
+        let mut stage = Stage::synced_for(life);
+        stage.wait(62_500);
+        stage.provision(&[(ANNA, "1001", Some(false)), (BEN, "1002", Some(true))]);
+        stage.wait(11_000).breaks(broken);
+    }
 }

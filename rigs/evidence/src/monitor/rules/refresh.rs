@@ -11,15 +11,13 @@ use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
-use crate::monitor::scene::subscription::Subscription;
-use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
-use crate::monitor::scene::traffic::Purpose;
+use crate::monitor::scene::subscription::{SHORTEST, Subscription};
+use crate::monitor::scene::time::{MILLISECOND, SECOND, clock, span};
+use crate::monitor::scene::traffic::{Purpose, Request};
 use std::collections::BTreeMap;
 
 /// How far ahead of the end a refresh is sent: the limit of REF-01.
 const AHEAD: u64 = 2 * SECOND;
-/// Lifetimes below this leave no window between half of them and [`AHEAD`]; our choice, three times that.
-const SHORTEST: u64 = 6 * SECOND;
 /// How often a base may subscribe that was not told a lifetime; our choice, because RFC 6665 §4.2.1.1 demands one.
 const UNTOLD: u64 = 30 * SECOND;
 
@@ -135,10 +133,12 @@ impl Lifetimes {
                 }
             }
             Moment::Answer(place) => {
-                let request = scene.request(place);
-                let subscription =
-                    request.and_then(crate::monitor::scene::traffic::Request::subscription);
-                self.renew(subscription, scene);
+                // After a refused refresh the base decides when to begin anew; a change is none.
+                let counts = |request: &&Request| {
+                    request.granted() || request.purpose() == Some(Purpose::Change)
+                };
+                let request = scene.request(place).filter(counts);
+                self.renew(request.and_then(Request::subscription), scene);
             }
             Moment::Reply(place) => {
                 let notice = scene
@@ -199,7 +199,10 @@ impl Lifetimes {
 
     fn on_subscribe(&mut self, moment: Moment, scene: &Scene, seen: &mut Vec<Seen>) -> Option<()> {
         let (_, request, subscribe, account) = subscribe(moment, scene)?;
-        if let Some(lifetime) = self.overdue.remove(&account) {
+        // A repeat with credentials is as late as its challenge.
+        if let Some(lifetime) = self.overdue.remove(&account)
+            && request.repeats.is_none()
+        {
             let refreshed = subscribe.in_dialog.then_some(request.at);
             seen.push(late(&lifetime, refreshed, scene));
         }
@@ -263,19 +266,11 @@ impl Lifetimes {
                 records: vec![grant.seq, request.seq],
             });
         }
-        let half = grant
-            .told_lifetime
-            .map_or(granted, |told| told.min(granted))
-            / 2;
-        let early = request.at + SLACK < grant.at + half && request.at + SLACK < grant.plain + half;
-        let refetched = scene.account(account).and_then(|account| account.refetched);
-        let refetched = refetched.is_some_and(|at| request.at <= at + 10 * SECOND);
-        if early
-            && subscribe.settled
-            && grant.shortened.is_none()
-            && granted >= SHORTEST
-            && !refetched
-        {
+        let early = grant.is_young(request.at) == Some(true);
+        let calm = scene
+            .account(account)
+            .is_none_or(|account| account.is_calm(request.at));
+        if early && subscribe.settled && calm {
             seen.push(Seen::Broken {
                 requirement: "REF-01",
                 text: format!(

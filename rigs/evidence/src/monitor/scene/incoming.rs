@@ -4,7 +4,7 @@ use crate::body::{Device, Reading};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
-use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, State};
+use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, Refusal, State};
 use crate::monitor::scene::outgoing::key;
 use crate::monitor::scene::package::Package;
 use crate::monitor::scene::subscription::Subscription;
@@ -187,9 +187,10 @@ impl Scene {
             status,
             identical,
         });
+        // A rightful 481 is about another subscription; after any other refusal a base may check its own.
         if let Some(notice) = &arrival.notice
             && status >= 300
-            && !matches!(notice.due, Due::Refuse(_))
+            && notice.due != Due::Refuse(Refusal::Unknown)
             && let Some(known) = notice
                 .subscription
                 .and_then(|at| self.subscriptions.get_mut(at))

@@ -66,6 +66,13 @@ pub(crate) struct Account {
     pub(crate) others: BTreeMap<Package, OtherSubscription>,
 }
 
+impl Account {
+    /// Whether it was not provisioned again a moment ago, after which a base may begin anew.
+    pub(crate) fn is_calm(&self, now: u64) -> bool {
+        self.refetched.is_none_or(|at| now > at + 10 * SECOND)
+    }
+}
+
 /// A binding as the registrar granted it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Registration {
@@ -91,6 +98,8 @@ pub(crate) struct Scene {
     pub(crate) down: bool,
     /// Its power was seen to change.
     powered: bool,
+    /// It restarts by a command and has not been seen to be back.
+    rebooting: bool,
     /// The base has sent SIP since its boot.
     pub(crate) spoken: bool,
     pub(crate) available: BTreeSet<Need>,
@@ -161,6 +170,7 @@ impl Default for Scene {
             boot: 0,
             down: false,
             powered: false,
+            rebooting: false,
             spoken: false,
             available: BTreeSet::new(),
             claims: BTreeMap::new(),
@@ -320,14 +330,17 @@ impl Scene {
         match change {
             PowerChange::On => {
                 self.down = false;
-                if self.powered || self.spoken || !self.accounts.is_empty() {
+                // One that restarted has forgotten already, and may have spoken before its console is back.
+                if !self.rebooting && (self.powered || self.spoken || !self.accounts.is_empty()) {
                     self.reboot(moments);
                 }
                 self.powered = true;
+                self.rebooting = false;
             }
             PowerChange::Ended | PowerChange::Off | PowerChange::Rebooting => {
                 self.down = true;
                 self.powered = true;
+                self.rebooting = change == PowerChange::Rebooting;
                 self.reboot(moments);
             }
         }

@@ -319,9 +319,7 @@ impl Scene {
         if !current.is_live(self.now) {
             return None;
         }
-        let calm = account
-            .refetched
-            .is_none_or(|at| self.now > at + 10 * SECOND)
+        let calm = account.is_calm(self.now)
             && account.registering.is_none()
             && account
                 .registration
@@ -345,8 +343,9 @@ impl Scene {
             return account;
         };
         let current = named.current.and_then(|at| self.subscriptions.get(at));
-        let taken = current.is_some_and(|current| {
-            current.is_open()
+        let calm = named.is_calm(self.now);
+        let taken = current.filter(|_| calm).is_some_and(|current| {
+            current.is_sure(self.now)
                 && !current.trouble
                 && current.grant().is_none_or(|grant| grant.status != 202)
         });

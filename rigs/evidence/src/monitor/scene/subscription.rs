@@ -12,9 +12,12 @@
 //! NOTIFYs have shown, because a NOTIFY may come before the 2xx (RFC 6665 §4.1.2.4). `trouble` means that something
 //! happened after which a base may rightly refresh early or begin anew.
 
-use crate::monitor::scene::time::{SECOND, TIMER_F};
+use crate::monitor::scene::time::{SECOND, SLACK, TIMER_F};
 use crate::monitor::scene::traffic::Purpose;
 use sip::message::Message;
+
+/// Lifetimes below this leave no window between half of them and the two seconds of REF-01; our choice, three times that.
+pub(crate) const SHORTEST: u64 = 6 * SECOND;
 
 /// One subscription, named by Call-ID and the base's tag.
 #[derive(Clone, Debug)]
@@ -72,6 +75,15 @@ pub(crate) struct Grant {
     pub(crate) told_lifetime: Option<u64>,
     /// The end of its lifetime as a NOTIFY shortened it, and the record of that.
     pub(crate) shortened: Option<(u64, u64)>,
+}
+
+impl Grant {
+    /// Whether half of its lifetime has not passed, so that a refresh comes too early; nothing when it states none.
+    pub(crate) fn is_young(&self, now: u64) -> Option<bool> {
+        let granted = self.lifetime?;
+        let half = self.told_lifetime.map_or(granted, |told| told.min(granted)) / 2;
+        Some(self.shortened.is_none() && granted >= SHORTEST && now + SLACK < self.plain + half)
+    }
 }
 
 impl Subscription {

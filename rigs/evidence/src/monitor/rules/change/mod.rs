@@ -95,7 +95,7 @@ impl OneChangeOneSubscribe {
             ))
         } else {
             let previous = subscribe.previous_cseq.unwrap_or_default();
-            (request.cseq != previous.wrapping_add(1))
+            (request.cseq != previous.wrapping_add(1) && !is_sent_elsewhere(request, scene))
                 .then(|| format!("its CSeq is {} after {previous}", request.cseq))
         };
         if let Some(wrong) = wrong {
@@ -128,6 +128,18 @@ impl OneChangeOneSubscribe {
             }
         }
     }
+}
+
+/// Whether it was sent to another destination before, with the same CSeq (RFC 3263 §4.3).
+fn is_sent_elsewhere(request: &Request, scene: &Scene) -> bool {
+    let mut others = scene.requests.of(request.account).rev();
+    others.any(|(_, before)| {
+        before.seq != request.seq
+            && before.destination != request.destination
+            && before.cseq == request.cseq
+            && before.boot == request.boot
+            && before.message.call_id() == request.message.call_id()
+    })
 }
 
 impl Rule for OneChangeOneSubscribe {

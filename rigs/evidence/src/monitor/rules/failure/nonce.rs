@@ -92,6 +92,12 @@ impl TakesNewNonce {
             tell.find(self, request.at, text, &[seq, request.seq]);
         }
         self.on_repeat(request, account, scene, tell);
+        None
+    }
+
+    /// Whatever carries a nonce, for this package or not, spends its count.
+    fn remember(&mut self, request: &Request) -> Option<()> {
+        let account = request.account?;
         let nonce = credentials(request).and_then(|value| digest(value, "nonce"));
         if let Some(nonce) = nonce.filter(|nonce| !self.has_used(account, nonce)) {
             self.used.push(Some(account), request.at, nonce.to_owned());
@@ -199,6 +205,7 @@ impl Rule for TakesNewNonce {
             Moment::Request(place) => {
                 if let Some(request) = scene.request(place) {
                     self.on_request(request, scene, tell);
+                    self.remember(request);
                 }
             }
             _ => {}

@@ -103,12 +103,10 @@ impl Rule for LeavesInPeace {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        if let Some(Lapse {
-            binding,
-            late: None,
-        }) = self.renewals.on(moment, scene)
-            && is_refused(scene, binding.account)
-        {
+        for Lapse { binding, late } in self.renewals.on(moment, scene) {
+            if late.is_some() || !is_refused(scene, binding.account) {
+                continue;
+            }
             let text = format!(
                 "the refused subscription must not touch the registration of {}, but no REGISTER has renewed it since {}",
                 user_of(scene, binding.account),

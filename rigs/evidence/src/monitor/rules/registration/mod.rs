@@ -111,9 +111,10 @@ impl Rule for OneCallIdPerBoot {
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
-        if let Some(Lapse { binding, late }) = self.renewals.on(moment, scene)
-            && (late.is_some() || !is_refused(scene, binding.account))
-        {
+        for Lapse { binding, late } in self.renewals.on(moment, scene) {
+            if late.is_none() && is_refused(scene, binding.account) {
+                continue;
+            }
             let text = format!(
                 "the registration of {} was granted at {} for {} and must be renewed by {}, but the next REGISTER {}",
                 user_of(scene, binding.account),

@@ -2,6 +2,7 @@
 
 use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::scene::Scene;
+use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::time::SECOND;
 use sip::message::Method;
@@ -34,64 +35,76 @@ pub(crate) struct Binding {
 }
 
 impl Renewals {
-    /// Takes a moment; a binding that was renewed late, or never, comes back.
-    pub(crate) fn on(&mut self, moment: Moment, scene: &Scene) -> Option<Lapse> {
+    /// Takes a moment; the bindings that were renewed late, or never, come back.
+    pub(crate) fn on(&mut self, moment: Moment, scene: &Scene) -> Vec<Lapse> {
         match moment {
             Moment::Clock => {
                 while let Some((at, binding)) = self.due.pass(scene.now) {
                     self.over.set(at.saturating_add(LATE), binding);
                 }
-                return self.never(scene.now);
+                self.never(scene.now)
             }
-            Moment::End => return self.never(u64::MAX),
+            Moment::End => self.never(u64::MAX),
             Moment::Boot => {
                 self.due.clear();
                 self.over.clear();
+                Vec::new()
             }
-            Moment::Provisioned(account) => self.forget(account),
-            Moment::Request(place) => {
-                let request = scene.request(place)?;
-                let account = request.register()?;
-                let mut late = None;
-                self.over.retain(|binding| {
-                    if binding.account == account {
-                        late = Some(*binding);
-                    }
-                    binding.account != account
-                });
+            Moment::Provisioned(account) => {
                 self.forget(account);
-                return Some(Lapse {
-                    binding: late?,
-                    late: Some(request.at),
-                });
+                Vec::new()
             }
+            Moment::Request(place) => self.on_request(place, scene).into_iter().collect(),
             Moment::Answer(place) => {
-                let request = scene.request(place)?;
-                let answer = request.answer.as_ref()?;
-                let lifetime = request.granted_seconds().filter(|seconds| *seconds > 0);
-                if request.method == Method::Register && request.granted() && !request.gives_up() {
-                    let lifetime = lifetime?.saturating_mul(SECOND);
-                    let binding = Binding {
-                        account: request.account?,
-                        granted: answer.at,
-                        lifetime,
-                        seq: answer.seq,
-                    };
-                    self.forget(binding.account);
-                    self.due.set(answer.at.saturating_add(lifetime), binding);
-                }
+                self.on_answer(place, scene);
+                Vec::new()
             }
-            _ => {}
+            _ => Vec::new(),
+        }
+    }
+
+    fn on_request(&mut self, place: Place, scene: &Scene) -> Option<Lapse> {
+        let request = scene.request(place)?;
+        let account = request.register()?;
+        let mut late = None;
+        self.over.retain(|binding| {
+            if binding.account == account {
+                late = Some(*binding);
+            }
+            binding.account != account
+        });
+        self.forget(account);
+        Some(Lapse {
+            binding: late?,
+            late: Some(request.at),
+        })
+    }
+
+    fn on_answer(&mut self, place: Place, scene: &Scene) -> Option<()> {
+        let request = scene.request(place)?;
+        let answer = request.answer.as_ref()?;
+        let lifetime = request.granted_seconds().filter(|seconds| *seconds > 0);
+        if request.method == Method::Register && request.granted() && !request.gives_up() {
+            let lifetime = lifetime?.saturating_mul(SECOND);
+            let binding = Binding {
+                account: request.account?,
+                granted: answer.at,
+                lifetime,
+                seq: answer.seq,
+            };
+            self.forget(binding.account);
+            self.due.set(answer.at.saturating_add(lifetime), binding);
         }
         None
     }
 
-    fn never(&mut self, now: u64) -> Option<Lapse> {
-        let (_, binding) = self.over.pass(now)?;
-        Some(Lapse {
+    fn never(&mut self, now: u64) -> Vec<Lapse> {
+        let over = std::iter::from_fn(|| self.over.pass(now));
+        over.map(|(_, binding)| Lapse {
             binding,
             late: None,
         })
+        .collect()
     }
 
     fn forget(&mut self, account: usize) {

@@ -7,14 +7,18 @@ use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Due, Reason};
+use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::{SECOND, SLACK, TIMER_F, clock};
 use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
 use std::collections::BTreeMap;
 
+/// How long a base waits that was not told a lifetime; our choice, as for REF-02.
+const UNTOLD: u64 = 30 * SECOND;
+
 /// SUB-05
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AcceptedIsGranted {
-    /// The 202 that each account was given last: when, which record, for how long.
+    /// The 202 that each account was given last: when, and which record.
     watched: BTreeMap<usize, Accepted>,
 }
 
@@ -23,7 +27,6 @@ struct Accepted {
     at: u64,
     seq: u64,
     subscription: Place,
-    lifetime: u64,
     notified: bool,
 }
 
@@ -36,16 +39,12 @@ impl AcceptedIsGranted {
         self.watched.remove(&account);
         if answer.status == 202 && subscribe.purpose != Purpose::Unsubscribe {
             tell.exercise();
-            let lifetime = request
-                .granted_seconds()
-                .map(|seconds| seconds.saturating_mul(SECOND));
             self.watched.insert(
                 account,
                 Accepted {
                     at: answer.at,
                     seq: answer.seq,
                     subscription: subscribe.subscription,
-                    lifetime: lifetime.unwrap_or(60 * SECOND),
                     notified: scene
                         .subscription(subscribe.subscription)
                         .is_some_and(|subscription| subscription.awaits.is_none()),
@@ -70,12 +69,14 @@ impl AcceptedIsGranted {
         if !again || request.repeats.is_some() {
             return;
         }
-        let patience = accepted.lifetime / 2;
-        let patience = if accepted.notified {
-            patience
-        } else {
-            patience.min(TIMER_F)
-        };
+        let since = request.at + SLACK;
+        let grant = scene
+            .subscription(accepted.subscription)
+            .and_then(Subscription::grant);
+        let young = grant
+            .and_then(|grant| grant.is_young(request.at))
+            .unwrap_or(since < accepted.at + UNTOLD)
+            && (accepted.notified || since < accepted.at + TIMER_F);
         let troubled = if subscribe.in_dialog {
             scene
                 .subscription(accepted.subscription)
@@ -85,9 +86,10 @@ impl AcceptedIsGranted {
                 .replaces
                 .is_none_or(|old| old.subscription != accepted.subscription)
         };
-        let refetched = scene.account(account).and_then(|account| account.refetched);
-        let refetched = refetched.is_some_and(|at| scene.now <= at + 10 * SECOND);
-        if request.at + SLACK < accepted.at + patience && !troubled && !refetched {
+        let calm = scene
+            .account(account)
+            .is_none_or(|account| account.is_calm(request.at));
+        if young && !troubled && calm {
             let text = format!(
                 "a 202 at {} is as good as a 200, but {} subscribed again at {}",
                 clock(accepted.at),

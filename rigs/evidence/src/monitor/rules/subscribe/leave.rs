@@ -43,7 +43,12 @@ impl TakesLeave {
     }
 
     fn on_clock(&mut self, scene: &Scene, tell: &mut Tell) {
-        while let Some((_, (account, why, seq))) = self.leaving.pass(scene.now) {
+        while let Some((at, (account, why, seq))) = self.leaving.pass(scene.now) {
+            // The server may have ended it, or it has run out.
+            let current = scene.current(account);
+            if !current.is_some_and(|(_, subscription)| subscription.is_live(at)) {
+                continue;
+            }
             let text = format!(
                 "{why}, so {} must end its subscription with Expires 0 within {}, but it did not",
                 user_of(scene, account),
