@@ -89,11 +89,6 @@ impl Call {
     }
 
     /// Whether this transaction, or the response of an INVITE that was answered already, is of this call.
-    /// Whether only the answer to its BYE is outstanding.
-    pub(super) const fn is_ending(&self) -> bool {
-        matches!(self.state, State::Ending(_))
-    }
-
     pub(super) fn owns(&self, transaction: TransactionId, message: Option<&Message>) -> bool {
         match self.state {
             State::Calling(open) | State::Ending(open) if open == transaction => true,

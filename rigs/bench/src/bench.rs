@@ -26,13 +26,10 @@ use crate::rig::{HandsetFace, Rig};
 use crate::setup::{DOMAIN, Setup, open_lab};
 use ::server::UserConfig;
 use ::server::dialect::{Dialect, Mechanism};
-use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
-use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,12 +58,9 @@ pub struct Bench {
     units: Vec<UnitBench>,
     dialect: Arc<Dialect>,
     has_faults: bool,
-    controls: BTreeMap<ExchangeId, Option<Reply>>,
     broken: Option<RigError>,
     sip_messages: u64,
 }
-
-type Reply = Result<http::Response<Bytes>, HttpFailure>;
 
 /// What a scenario leaves behind.
 #[derive(Debug)]
@@ -115,7 +109,6 @@ impl Bench {
             units,
             dialect: setup.dialect,
             has_faults: setup.faults,
-            controls: BTreeMap::new(),
             broken: None,
             sip_messages: 0,
         };
@@ -151,7 +144,6 @@ impl Bench {
             units: self.units.clone(),
             dialect: Arc::clone(&self.dialect),
             has_faults: self.has_faults,
-            controls: self.controls.clone(),
             broken: self.broken.clone(),
             sip_messages: self.sip_messages,
         })
@@ -252,12 +244,7 @@ impl Bench {
     #[must_use]
     pub fn screen(&self, name: &str) -> Option<&Screen> {
         let handset = &self.account(name).ok()?.handset;
-        self.shown(handset)
-    }
-
-    pub(crate) fn shown(&self, ipui: &str) -> Option<&Screen> {
-        let place = self.unit_of(ipui);
-        self.units.get(place)?.screens.get(ipui)
+        self.units.get(self.unit_of(handset))?.screens.get(handset)
     }
 
     /// The place of the unit that a handset is paired with; the first one for a handset that nobody knows.
@@ -312,20 +299,6 @@ impl Bench {
         let text = fault.to_string();
         self.record(Observation::Fault { text });
         self.lab.disturb(fault);
-    }
-
-    /// Ends all network faults.
-    pub fn calm(&mut self) {
-        let text = "the network works normally again".to_owned();
-        self.record(Observation::Fault { text });
-        self.lab.calm();
-    }
-
-    /// Resets every TCP connection that carries SIP.
-    pub fn reset_streams(&mut self) {
-        let text = "the network resets every TCP connection".to_owned();
-        self.record(Observation::Fault { text });
-        self.lab.reset_streams();
     }
 
     // The record.

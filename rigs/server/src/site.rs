@@ -108,6 +108,7 @@ pub(crate) struct Site {
     /// NOTIFYs on their way: whose, and which number.
     notifies: BTreeMap<TransactionId, (SubscriptionId, u32)>,
     calls: BTreeMap<CallId, Call>,
+    /// Flows that have ended; of those before the last only the ones that a binding or a subscription still names.
     closed_flows: BTreeSet<Flow>,
     faults: FaultPlan,
     jobs: BTreeMap<(Instant, u64), Job>,
@@ -286,6 +287,14 @@ impl Site {
     }
 
     pub(crate) fn handle_flow_closed(&mut self, now: Instant, flow: Flow) {
+        let named: BTreeSet<Flow> = self
+            .bindings
+            .values()
+            .flat_map(Bindings::list)
+            .map(|binding| binding.flow)
+            .chain(self.subscriptions.flows())
+            .collect();
+        self.closed_flows.retain(|closed| named.contains(closed));
         self.closed_flows.insert(flow);
         self.endpoint.handle_flow_closed(now, flow);
     }

@@ -126,6 +126,19 @@ enum Task {
     ToNode(NodeId, Input),
 }
 
+impl Task {
+    /// Whether it is lost when this unit loses its power. Whoever asked the unit by HTTP still gets an answer.
+    fn ends_with(&self, unit: NodeId) -> bool {
+        match self {
+            Self::ConsoleFromUnit(node, _)
+            | Self::Event(node, _)
+            | Self::Fetch(node, ..)
+            | Self::ToNode(node, _) => *node == unit,
+            Self::ReplyFromNode(..) => false,
+        }
+    }
+}
+
 /// What happens next.
 #[derive(Clone, Copy)]
 enum Next {

@@ -235,6 +235,9 @@ impl VirtualLab {
         slot.machine = None;
         let (hosts, listened) = (slot.addresses.clone(), std::mem::take(&mut slot.listened));
         self.wake(unit, None);
+        // Nothing of this boot reaches the next one, and nothing of the next one is answered by this.
+        self.agenda.retain(|_, task| !task.ends_with(unit));
+        self.fetches.retain(|_, (node, _)| *node != unit);
         let is_its = |address: &SocketAddr| hosts.iter().any(|own| own.ip() == address.ip());
         for (one, other) in self.transit.connections() {
             if is_its(&one) || is_its(&other) {
