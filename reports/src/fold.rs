@@ -167,7 +167,8 @@ impl Case {
         {
             outcome.verdict = Verdict::Inconclusive;
             // What else is undecided follows from this.
-            let cut_off = "the run was cut off before the scenario ended".to_owned();
+            let cut_off = "the run was cut off before the scenario ended: what its last step did is not in the evidence"
+                .to_owned();
             outcome.reasons.insert(0, cut_off);
         }
         Self {

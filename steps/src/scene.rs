@@ -149,13 +149,14 @@ impl Scene {
         result
     }
 
-    /// A step of the prelude has ended: after its last one a copy is kept, and the scenario's own part begins.
+    /// A step of the prelude has ended, or the prelude has none: after its last one a copy is kept, and the scenario's own
+    /// part begins.
     fn go_on(&mut self, holds: bool) -> Result<(), StepFailure> {
-        let Some(Prelude::Ahead { steps, .. }) = &mut self.prelude else {
-            return Ok(());
-        };
-        *steps -= 1;
-        if *steps > 0 && holds {
+        if let Some(Prelude::Ahead { steps, .. }) = &mut self.prelude
+            && *steps > 1
+            && holds
+        {
+            *steps -= 1;
             return Ok(());
         }
         let Some(Prelude::Ahead {
@@ -177,12 +178,17 @@ impl Scene {
     /// Performs these steps first; a copy of what they lead to is kept, and then the rest begins.
     #[must_use]
     pub fn with_prelude(mut self, opening: Opening, snapshots: Snapshots, rest: Rest) -> Self {
+        let steps = opening.steps();
         self.prelude = Some(Prelude::Ahead {
-            steps: opening.len(),
+            steps,
             opening,
             snapshots,
             rest,
         });
+        if steps == 0 {
+            // A scene without a bench says so in its first step.
+            let _ = self.go_on(self.bench.is_ok());
+        }
         self
     }
 
@@ -200,7 +206,8 @@ impl Scene {
             self.bench()?.write_evidence(path)?;
         }
         self.log_file = log_file;
-        self.prelude = Some(Prelude::Done(opening.len()));
+        let steps = opening.steps();
+        self.prelude = (steps > 0).then_some(Prelude::Done(steps));
         self.begin(rest)
     }
 

@@ -1,9 +1,10 @@
 //! Worlds that have come as far as many scenarios begin: booted once, forked for each.
 //!
 //! A scenario whose first steps only say that handsets are synchronised begins at a *snapshot*: the first case that
-//! needs it performs these steps and leaves a copy; later cases go on from a fork of the copy. What was drawn by lot up to
-//! there follows from the run's seed and the configuration alone, what comes after it from the scenario too; so a case
-//! has the same evidence to the byte whether it runs alone or among others.
+//! needs it performs these steps and leaves a copy; later cases go on from a fork of the copy. Other scenarios begin at
+//! a snapshot in which the laboratory is built and the base is still off. What was drawn by lot up to there follows from the
+//! run's seed and the configuration alone, what comes after it from the scenario too; so a case has the same evidence to
+//! the byte whether it runs alone or among others.
 
 use crate::plan::Case;
 use crate::scene::Scene;
@@ -22,7 +23,7 @@ pub struct Opening {
     rig: String,
     face: String,
     dialect: String,
-    /// Keyword and text of each step.
+    /// Keyword and text of each step; none for a laboratory whose base is off.
     steps: Vec<String>,
 }
 
@@ -42,7 +43,7 @@ impl Opening {
             .take_while(|step| step.ty == StepType::Given && step.value.ends_with(SYNCHRONISED))
             .map(|step| format!("{} {}", step.keyword.trim(), step.value))
             .collect();
-        (!steps.is_empty()).then(|| Self {
+        Some(Self {
             rig: on.rig.name.clone(),
             face: on.face.to_string(),
             dialect: on.dialect.clone(),
@@ -52,7 +53,7 @@ impl Opening {
 
     /// How many steps it has.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn steps(&self) -> usize {
         self.steps.len()
     }
 

@@ -123,6 +123,7 @@ impl Bench {
         for account in Arc::clone(&bench.accounts).iter() {
             bench.add_user(&UserConfig::new(&account.user, &account.password));
         }
+        bench.log.flush();
         Ok(bench)
     }
 

@@ -1,6 +1,6 @@
 //! The evidence log of one scenario: append-only, numbered from 1, kept in memory and, if asked, in a file.
 //!
-//! The file has one JSON object a line. It is written at the end of each step and with each finding, so that a killed run
+//! The file has one JSON object a line. It is written before and after each step and with each finding, so that a killed run
 //! loses its last step at most. A log that cannot be written goes on in memory; whoever drives the scenario asks for the
 //! [`failure`](Log::failure) at its end. Nothing here reads a clock: the laboratory says what time it is.
 //!
@@ -350,12 +350,7 @@ impl Log {
 const fn is_milestone(observation: &Observation) -> bool {
     matches!(
         observation,
-        Observation::Finding { .. }
-            | Observation::ScenarioEnd
-            | Observation::Step {
-                outcome: Some(_),
-                ..
-            }
+        Observation::Finding { .. } | Observation::ScenarioEnd | Observation::Step { .. }
     )
 }
 

@@ -40,14 +40,14 @@ fn step(outcome: Option<StepOutcome>) -> Observation {
 }
 
 #[test]
-fn the_end_of_a_step_and_a_finding_bring_everything_so_far_into_the_file() {
+fn a_step_and_a_finding_bring_everything_so_far_into_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("evidence.jsonl");
     let mut log = Log::create(&path).unwrap();
     let written = || Log::load(&path).unwrap().records().len();
     log.append(Stamp::at(1), step(None));
     log.append(Stamp::at(2), note("in the step"));
-    assert_eq!(written(), 0);
+    assert_eq!(written(), 1);
     log.append(Stamp::at(3), step(Some(StepOutcome::Pass)));
     assert_eq!(written(), 3);
     log.append(Stamp::at(4), note("after the step"));

@@ -209,7 +209,7 @@ fn without_hoteling_the_notify_has_no_body_and_a_login_changes_nothing() {
 
 #[test]
 fn a_package_that_the_product_does_not_have_is_refused_as_an_unknown_one() {
-    let mut dialect = server::Dialect::broadsoft();
+    let mut dialect = Dialect::broadsoft();
     dialect.digest.challenged.value.clear();
     dialect.package.x_broadworks_hoteling = None;
     let mut lab = Lab::with_dialect(dialect);
