@@ -39,16 +39,16 @@ Feature: Notified documents come in many forms
       | x          |
 
   @ID-ROB-BODY-003 @REQ-MENU-01
-  Scenario Outline: The body is <body>
-    When the server sends Anna a NOTIFY with <body>
-    Then Anna's idle screen shows Do Not Disturb off
+  Scenario Outline: The body is no document that a base may believe: <body>
+    When the server sends Anna a bad NOTIFY of Do Not Disturb on: <body>
+    Then Anna's idle screen goes on showing Do Not Disturb off for 3 seconds
     When the portal turns Do Not Disturb on for Anna
     And the subscription of Anna is up to date
     Then Anna's idle screen shows Do Not Disturb on within 3 seconds
 
     Examples:
-      | body                      |
-      | malformed XML             |
-      | an entity bomb            |
-      | an unsupported type       |
-      | a document of wrong bytes |
+      | body                              |
+      | its root element has no end       |
+      | an entity bomb stands before it   |
+      | its type is unsupported           |
+      | it has bytes that no document has |

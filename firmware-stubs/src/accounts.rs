@@ -214,8 +214,13 @@ impl HandsetTable {
             providers: BTreeMap::new(),
             admin_password: Secret::new("admin"),
             provisioned: false,
-            rng: fastrand::Rng::with_seed(seed ^ 0x4950_5549),
+            rng: generator(seed),
         }
+    }
+
+    /// Names handsets from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = generator(seed);
     }
 
     /// The base boots: the table is kept, and the next document is the first again.
@@ -445,4 +450,8 @@ fn is_open_place(name: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let wildcard = name.strip_prefix("0_").is_some_and(number);
     wildcard || (name.len() == 5 && number(name))
+}
+/// Its numbers are not those of the user agent, which has the same seed.
+fn generator(seed: u64) -> fastrand::Rng {
+    fastrand::Rng::with_seed(seed ^ 0x4950_5549)
 }

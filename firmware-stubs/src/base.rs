@@ -447,6 +447,13 @@ impl Node for Base {
         Box::new(self.clone())
     }
 
+    fn reseed(&mut self, seed: u64) {
+        self.seed = seed;
+        self.table.reseed(seed);
+        self.web.reseed(seed);
+        self.user_agent.reseed(seed);
+    }
+
     fn digest(&self) -> u64 {
         digest_of(self)
     }

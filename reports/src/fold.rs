@@ -11,6 +11,7 @@ use evidence::record::{Observation, Record};
 use evidence::verdict::{Facts, Outcome, Verdict};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A run with everything that its evidence says.
 #[derive(Debug)]
@@ -29,7 +30,7 @@ pub struct Case {
     /// What was planned.
     pub entry: CaseEntry,
     /// What was observed.
-    pub records: Vec<Record>,
+    pub records: Vec<Arc<Record>>,
     /// What each rule says.
     pub rules: Vec<RuleReport>,
     /// What it came to.
@@ -126,14 +127,14 @@ impl Case {
             return Self::broken(entry, "the evidence is not a file");
         }
         match Log::load(&path) {
-            Ok(log) => Self::fold(entry, log.records().to_vec()),
+            Ok(log) => Self::fold(entry, log.into_records()),
             Err(error) => Self::broken(entry, &format!("the evidence cannot be read: {error}")),
         }
     }
 
     /// Folds the records of a case.
     #[must_use]
-    pub fn fold(entry: &CaseEntry, records: Vec<Record>) -> Self {
+    pub fn fold(entry: &CaseEntry, records: Vec<Arc<Record>>) -> Self {
         let mut monitor = Monitor::new();
         for record in &records {
             monitor.observe(record);
@@ -145,7 +146,11 @@ impl Case {
 
     /// Folds the records of a case with what the monitor said while they were made.
     #[must_use]
-    pub fn with_rules(entry: &CaseEntry, records: Vec<Record>, rules: Vec<RuleReport>) -> Self {
+    pub fn with_rules(
+        entry: &CaseEntry,
+        records: Vec<Arc<Record>>,
+        rules: Vec<RuleReport>,
+    ) -> Self {
         let requirements: Vec<RequirementId> = entry
             .requirements
             .iter()
@@ -158,10 +163,12 @@ impl Case {
             ..Facts::default()
         };
         let mut outcome = Outcome::fold(&facts);
-        if !records.iter().any(is_end) && outcome.verdict <= Verdict::Inconclusive {
+        if !records.iter().any(|record| is_end(record)) && outcome.verdict <= Verdict::Inconclusive
+        {
             outcome.verdict = Verdict::Inconclusive;
             // What else is undecided follows from this.
-            let cut_off = "the run was cut off before the scenario ended".to_owned();
+            let cut_off = "the run was cut off before the scenario ended: what its last step did is not in the evidence"
+                .to_owned();
             outcome.reasons.insert(0, cut_off);
         }
         Self {

@@ -8,6 +8,7 @@ use evidence::record::Record;
 use evidence::verdict::Verdict;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The run as JUnit XML.
@@ -69,6 +70,6 @@ fn fit(text: &str) -> String {
     text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
-fn lab_time(records: &[Record]) -> Duration {
+fn lab_time(records: &[Arc<Record>]) -> Duration {
     Duration::from_micros(records.last().map_or(0, |record| record.at))
 }

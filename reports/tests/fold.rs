@@ -10,6 +10,7 @@ use reports::fold::{Case, Run};
 use reports::index::{CaseEntry, RunIndex, Selected};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 fn entry(id: &str) -> CaseEntry {
     CaseEntry {
@@ -29,7 +30,7 @@ fn entry(id: &str) -> CaseEntry {
     }
 }
 
-fn records(observations: Vec<Observation>) -> Vec<Record> {
+fn records(observations: Vec<Observation>) -> Vec<Arc<Record>> {
     let record = |(seq, observation)| Record {
         v: SCHEMA,
         seq,
@@ -38,7 +39,8 @@ fn records(observations: Vec<Observation>) -> Vec<Record> {
         observation,
         unit: None,
     };
-    (1..).zip(observations).map(record).collect()
+    let records = (1..).zip(observations).map(record);
+    records.map(Arc::new).collect()
 }
 
 fn step(outcome: StepOutcome, reason: &str) -> Observation {

@@ -137,7 +137,11 @@ fn hostile_run(evil: &str) -> Run {
             mutant: Some(text()),
             ..RunIndex::default()
         },
-        cases: vec![Case::with_rules(&entry, records, vec![rule])],
+        cases: vec![Case::with_rules(
+            &entry,
+            records.into_iter().map(Into::into).collect(),
+            vec![rule],
+        )],
     }
 }
 

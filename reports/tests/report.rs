@@ -120,14 +120,14 @@ fn every_link_inside_the_page_leads_somewhere() {
 #[test]
 fn what_is_assumed_about_the_server_is_listed_apart() {
     let mut run = run();
-    let mut claim = run.cases[0].records[0].clone();
+    let mut claim = evidence::record::Record::clone(&run.cases[0].records[0]);
     claim.observation = Observation::Claim {
         key: "dialect.broadsoft.registrar.min-expires".to_owned(),
         value: "60".to_owned(),
         status: ClaimStatus::Assumed,
         source: "INFERRED".to_owned(),
     };
-    run.cases[0].records.push(claim);
+    run.cases[0].records.push(claim.into());
     let page = html::write(&run).unwrap();
     let (base, server) = page.split_once("Assumptions about the server").unwrap();
     assert!(base.contains("Assumptions about the base"));

@@ -67,7 +67,6 @@ impl World {
         Bench::open(Setup {
             lab: LabKind::Virtual,
             seed,
-            scenario: "bench".to_owned(),
             rig: Arc::clone(&self.rig),
             face: HandsetFace::Console,
             profile: Arc::clone(&self.profile),

@@ -171,6 +171,9 @@ pub struct RunArgs {
     /// Start nothing new after the first case that does not pass.
     #[arg(long)]
     pub fail_fast: bool,
+    /// Boot the base for each virtual case. Otherwise cases that begin alike begin as copies of one booted laboratory.
+    #[arg(long)]
+    pub no_snapshot: bool,
     /// How many virtual cases at once. Default: one a core.
     #[arg(long, value_name = "N")]
     pub jobs: Option<usize>,

@@ -11,6 +11,7 @@ pub mod opener;
 pub mod plan;
 pub mod scene;
 pub mod sight;
+pub mod snapshot;
 pub mod stage;
 pub mod step;
 pub mod suite;

@@ -6,6 +6,7 @@
 use crate::command::{self, UsageError};
 use crate::plan::Case;
 use crate::scene::Scene;
+use crate::snapshot::{Opening, Rest, Snapshots, seed_of};
 use crate::suite::Opener;
 use bench::lab::BaseSpec;
 use bench::lab::names::Names;
@@ -17,7 +18,6 @@ use evidence::record::{ClaimStatus, Observation};
 use firmware_stubs::{Base, BaseConfig, Model, Mutant};
 use reports::index::CaseEntry;
 use server::Dialect;
-use sha2::{Digest as _, Sha256};
 use sip::node::Node;
 use std::collections::BTreeMap;
 use std::fs;
@@ -34,6 +34,8 @@ pub struct Benches {
     program: PathBuf,
     mutant: Option<(String, Mutant)>,
     faults: bool,
+    /// Nothing when each case boots for itself.
+    snapshots: Option<Snapshots>,
     models: BTreeMap<String, Arc<Model>>,
     profiles: BTreeMap<PathBuf, Arc<Profile>>,
     dialects: BTreeMap<String, Arc<Dialect>>,
@@ -64,6 +66,7 @@ impl Benches {
             program: program.to_owned(),
             mutant,
             faults: true,
+            snapshots: Some(Snapshots::default()),
             models: BTreeMap::new(),
             profiles: BTreeMap::new(),
             assumptions: (dialects.iter())
@@ -84,6 +87,13 @@ impl Benches {
         self
     }
 
+    /// The same with a boot for each case.
+    #[must_use]
+    pub fn without_snapshots(mut self) -> Self {
+        self.snapshots = None;
+        self
+    }
+
     fn read(&mut self, rig: &Rig) -> Result<(), UsageError> {
         for unit in rig.units() {
             if let BaseUnderTest::Emulated { model } = unit.base
@@ -100,8 +110,8 @@ impl Benches {
         Ok(())
     }
 
-    fn setup(&self, case: &Case, entry: &CaseEntry) -> Result<Setup, String> {
-        let (rig, scenario) = (&case.configuration.rig, &case.scenario.id);
+    fn setup(&self, case: &Case, entry: &CaseEntry, seed: u64) -> Result<Setup, String> {
+        let rig = &case.configuration.rig;
         let profile = self
             .profiles
             .get(&rig.profile)
@@ -115,8 +125,7 @@ impl Benches {
             .map_err(|error| error.to_string())?;
         Ok(Setup {
             lab: case.lab,
-            seed: scenario_seed(self.seed, scenario, &rig.name),
-            scenario: scenario.clone(),
+            seed,
             rig: Arc::clone(rig),
             face: case.configuration.face,
             profile: Arc::clone(profile),
@@ -133,14 +142,11 @@ impl Benches {
     }
 
     fn evidence_file(&self, entry: &CaseEntry) -> std::io::Result<Option<PathBuf>> {
-        let Some(folder) = &self.folder else {
-            return Ok(None);
-        };
-        let path = folder.join(entry.evidence());
-        if let Some(parent) = path.parent() {
+        let path = self.evidence(entry);
+        if let Some(parent) = path.as_deref().and_then(Path::parent) {
             fs::create_dir_all(parent)?;
         }
-        Ok(Some(path))
+        Ok(path)
     }
 
     fn factory(&self) -> bench::BaseFactory {
@@ -172,13 +178,10 @@ impl Benches {
     }
 }
 
-impl Opener for Benches {
-    fn open(&self, case: &Case, entry: &CaseEntry) -> Scene {
-        let log_file = self
-            .folder
-            .as_ref()
-            .map(|folder| folder.join(entry.evidence()));
-        let setup = match self.setup(case, entry) {
+impl Benches {
+    fn open_anew(&self, case: &Case, entry: &CaseEntry, seed: u64) -> Scene {
+        let log_file = self.evidence(entry);
+        let setup = match self.setup(case, entry, seed) {
             Ok(setup) => setup,
             Err(reason) => return Scene::broken(&reason, log_file),
         };
@@ -188,6 +191,49 @@ impl Opener for Benches {
             bench.claims(claims);
         }
         Scene::new(bench, log_file)
+    }
+
+    fn resume(
+        &self,
+        mut scene: Scene,
+        entry: &CaseEntry,
+        opening: &Opening,
+        rest: &Rest,
+    ) -> Result<Scene, String> {
+        let log_file = self
+            .evidence_file(entry)
+            .map_err(|error| error.to_string())?;
+        scene
+            .resume(opening, log_file, rest)
+            .map_err(|failure| failure.to_string())?;
+        Ok(scene)
+    }
+}
+
+impl Opener for Benches {
+    fn open(&self, case: &Case, entry: &CaseEntry) -> Scene {
+        let rest = Rest {
+            scenario: case.scenario.id.clone(),
+            seed: scenario_seed(self.seed, &case.scenario.id, &case.configuration.rig.name),
+        };
+        let shared = self.snapshots.as_ref().zip(Opening::of(case));
+        let Some((snapshots, opening)) = shared else {
+            let mut scene = self.open_anew(case, entry, rest.seed);
+            scene.name(&rest);
+            return scene;
+        };
+        if let Some(scene) = snapshots.fork(&opening) {
+            let resumed = self.resume(scene, entry, &opening, &rest);
+            return resumed.unwrap_or_else(|reason| Scene::broken(&reason, self.evidence(entry)));
+        }
+        let mutant = self.mutant.as_ref().map(|(name, _)| name.as_str());
+        let scene = self.open_anew(case, entry, opening.seed(self.seed, mutant));
+        scene.with_prelude(opening, snapshots.clone(), rest)
+    }
+
+    fn evidence(&self, entry: &CaseEntry) -> Option<PathBuf> {
+        let folder = self.folder.as_ref()?;
+        Some(folder.join(entry.evidence()))
     }
 }
 
@@ -222,17 +268,7 @@ fn accounts(rig: &Rig) -> Vec<Account> {
 /// so that two cases which differ in one of them differ in nothing else.
 #[must_use]
 pub fn scenario_seed(run: u64, scenario: &str, rig: &str) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(run.to_be_bytes());
-    for text in [scenario, rig] {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    let digest = hash.finalize();
-    digest
-        .iter()
-        .take(8)
-        .fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+    seed_of(run, &[scenario, rig])
 }
 
 #[cfg(test)]

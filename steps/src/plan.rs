@@ -46,6 +46,14 @@ pub enum PlanError {
         /// What the parser says.
         text: String,
     },
+    /// A feature file has a `Rule:`, whose Background and tags no scenario would get.
+    #[error("{path}:{line}: scenarios stand in features, not in a Rule")]
+    HasRule {
+        /// The file.
+        path: PathBuf,
+        /// The line of the rule.
+        line: usize,
+    },
     /// A scenario's tags break the rules of this project.
     #[error("{path}:{line}: {text}")]
     BadTags {

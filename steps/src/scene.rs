@@ -6,16 +6,21 @@
 use crate::sight;
 use crate::sight::registration::Registrations;
 use crate::sight::subscription::Subscriptions;
+use crate::snapshot::{Opening, Prelude, Rest, Snapshots};
 use crate::vocabulary::{Limit, Setting};
 use bench::{Account, Bench, Handset, PortalNow, RigError};
 use evidence::log::{Log, Stamp};
+use evidence::message::Message;
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase};
 use reports::fold;
 use reports::index::CaseEntry;
 use server::fault::Fault;
 use server::{Faults, PortalError, SiteId};
 use sip::time::Instant;
+use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why a step did not hold.
@@ -64,6 +69,8 @@ pub struct Mark {
 pub struct Scene {
     bench: Result<Box<Bench>, String>,
     log_file: Option<PathBuf>,
+    /// What comes before the scenario's own part, if that is shared.
+    prelude: Option<Prelude>,
     powered: bool,
     registrations: Registrations,
     subscriptions: Subscriptions,
@@ -73,6 +80,8 @@ pub struct Scene {
     pub start: Mark,
     /// The last stimulus.
     pub stimulus: Mark,
+    /// The user whom it was about, when it was about one.
+    pub addressee: Option<String>,
     /// The request of the base that a later step refers to.
     pub seen: Mark,
 }
@@ -85,12 +94,14 @@ impl Scene {
         Self {
             bench,
             log_file,
+            prelude: None,
             powered: false,
             registrations: Registrations::default(),
             subscriptions: Subscriptions::default(),
             read: 0,
             start: Mark::default(),
             stimulus: Mark::default(),
+            addressee: None,
             seen: Mark::default(),
         }
     }
@@ -101,12 +112,14 @@ impl Scene {
         Self {
             bench: Err(reason.to_owned()),
             log_file,
+            prelude: None,
             powered: false,
             registrations: Registrations::default(),
             subscriptions: Subscriptions::default(),
             read: 0,
             start: Mark::default(),
             stimulus: Mark::default(),
+            addressee: None,
             seen: Mark::default(),
         }
     }
@@ -121,15 +134,119 @@ impl Scene {
         text: &str,
         body: impl FnOnce(&mut Self) -> Result<(), StepFailure>,
     ) -> Result<(), StepFailure> {
+        if let Some(Prelude::Done(steps)) = &mut self.prelude {
+            *steps -= 1;
+            if *steps == 0 {
+                self.prelude = None;
+            }
+            return Ok(());
+        }
         self.bench()?.step_began(phase, text);
         let result = body(self);
         let (outcome, reason) = outcome_of(&result);
         self.bench()?.step_ended(phase, text, outcome, &reason);
+        self.go_on(result.is_ok())?;
         result
     }
 
-    /// Ends the scenario and folds it. `undefined` says that a step has no definition.
-    pub fn end(&mut self, entry: &CaseEntry, undefined: bool) -> fold::Case {
+    /// A step of the prelude has ended, or the prelude has none: after its last one a copy is kept, and the scenario's own
+    /// part begins.
+    fn go_on(&mut self, holds: bool) -> Result<(), StepFailure> {
+        if let Some(Prelude::Ahead { steps, .. }) = &mut self.prelude
+            && *steps > 1
+            && holds
+        {
+            *steps -= 1;
+            return Ok(());
+        }
+        let Some(Prelude::Ahead {
+            opening,
+            snapshots,
+            rest,
+            ..
+        }) = self.prelude.take()
+        else {
+            return Ok(());
+        };
+        if holds {
+            snapshots.keep(&opening, self);
+            self.begin(&rest)?;
+        }
+        Ok(())
+    }
+
+    /// Performs these steps first; a copy of what they lead to is kept, and then the rest begins.
+    #[must_use]
+    pub fn with_prelude(mut self, opening: Opening, snapshots: Snapshots, rest: Rest) -> Self {
+        let steps = opening.steps();
+        self.prelude = Some(Prelude::Ahead {
+            steps,
+            opening,
+            snapshots,
+            rest,
+        });
+        if steps == 0 {
+            // A scene without a bench says so in its first step.
+            let _ = self.go_on(self.bench.is_ok());
+        }
+        self
+    }
+
+    /// Goes on from a snapshot, whose steps are in the evidence already: writes them into the case's file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn resume(
+        &mut self,
+        opening: &Opening,
+        log_file: Option<PathBuf>,
+        rest: &Rest,
+    ) -> Result<(), StepFailure> {
+        if let Some(path) = &log_file {
+            self.bench()?.write_evidence(path)?;
+        }
+        self.log_file = log_file;
+        let steps = opening.steps();
+        self.prelude = (steps > 0).then_some(Prelude::Done(steps));
+        self.begin(rest)
+    }
+
+    /// From here on the scenario is its own: what is drawn by lot follows from its own seed.
+    fn begin(&mut self, rest: &Rest) -> Result<(), StepFailure> {
+        self.name(rest);
+        self.bench()?.reseed(rest.seed);
+        Ok(())
+    }
+
+    /// Names the scenario in its evidence.
+    pub fn name(&mut self, rest: &Rest) {
+        if let Ok(bench) = self.bench() {
+            bench.note(&format!("scenario {}", rest.scenario));
+        }
+    }
+
+    /// An independent copy whose evidence is in memory; nothing where the laboratory cannot be copied.
+    #[must_use]
+    pub fn fork(&self) -> Option<Self> {
+        let bench = self.bench.as_ref().ok()?.fork()?;
+        Some(Self {
+            bench: Ok(Box::new(bench)),
+            log_file: None,
+            prelude: None,
+            powered: self.powered,
+            registrations: self.registrations.clone(),
+            subscriptions: self.subscriptions.clone(),
+            read: self.read,
+            start: self.start,
+            stimulus: self.stimulus,
+            addressee: self.addressee.clone(),
+            seen: self.seen,
+        })
+    }
+
+    /// Ends the scenario and folds it. `undefined` says that a step has no definition, `failed` that one did not hold:
+    /// one that failed before it began has left no record.
+    pub fn end(&mut self, entry: &CaseEntry, undefined: bool, failed: bool) -> fold::Case {
         let gone = Err("the scenario has ended".to_owned());
         let mut bench = match std::mem::replace(&mut self.bench, gone) {
             Ok(bench) => bench,
@@ -148,6 +265,20 @@ impl Scene {
                 "a step has no definition",
             );
         }
+        if failed
+            && !bench
+                .log()
+                .records()
+                .iter()
+                .any(|record| is_step_that_did_not_hold(record))
+        {
+            bench.step_ended(
+                StepPhase::Rig,
+                "(step)",
+                StepOutcome::Error,
+                "a step failed before it began",
+            );
+        }
         self.look_once_more(&mut bench);
         let report = bench.finish();
         let mut log = report.log;
@@ -164,7 +295,7 @@ impl Scene {
             );
         }
         log.append(Stamp::at(at), Observation::ScenarioEnd);
-        fold::Case::with_rules(entry, log.records().to_vec(), report.rules)
+        fold::Case::with_rules(entry, log.into_records(), report.rules)
     }
 
     /// Lets the deadlines of the base pass, and looks at the resting handsets: rules judge displays at rest. In the wire
@@ -322,11 +453,12 @@ impl Scene {
     /// # Errors
     /// When the rig cannot do that.
     pub fn reboot(&mut self) -> Result<(), StepFailure> {
-        self.start = self.mark()?;
         let bench = self.bench()?;
         for unit in bench.units() {
             bench.reboot(&unit)?;
         }
+        // What reaches the base before it is back belongs to the boot before.
+        self.start = self.mark()?;
         Ok(())
     }
 
@@ -345,7 +477,24 @@ impl Scene {
     /// When there is no bench.
     pub fn mark(&mut self) -> Result<Mark, StepFailure> {
         self.stimulus = self.here()?;
+        self.addressee = None;
         Ok(self.stimulus)
+    }
+
+    /// The same, of what happens to this user alone.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn mark_for(&mut self, user: &str) -> Result<Mark, StepFailure> {
+        let mark = self.mark()?;
+        self.stimulate(mark, user);
+        Ok(mark)
+    }
+
+    /// What follows is a reaction to what happened to this user then.
+    pub fn stimulate(&mut self, mark: Mark, user: &str) {
+        self.stimulus = mark;
+        self.addressee = Some(user.to_owned());
     }
 
     /// The present point in the evidence.
@@ -387,23 +536,28 @@ impl Scene {
     ///
     /// # Errors
     /// When the rig breaks.
-    pub fn run_until(&mut self, mark: Mark, length: Duration) -> Result<&[Record], StepFailure> {
+    pub fn run_until(
+        &mut self,
+        mark: Mark,
+        length: Duration,
+    ) -> Result<&[Arc<Record>], StepFailure> {
         let bench = self.bench()?;
         let left = (mark.at + length).since(bench.now());
         bench.run_for(left)?;
         Ok(bench.log().after(mark.seq))
     }
 
-    /// The NOTIFY that the last stimulus led to: waits for the first one that reaches this account's handset. Gives the
-    /// moment at which it was delivered.
+    /// The NOTIFY that the last stimulus led to: waits for the first one of the services that reaches this account's
+    /// handset, copies of earlier ones apart. Gives the moment at which it was delivered.
     ///
     /// # Errors
     /// When none comes: that alone says nothing about the base.
     pub fn notify_for(&mut self, name: &str) -> Result<Mark, StepFailure> {
         let user = self.person(name)?.user;
         let mark = self.stimulus;
+        let underway = self.notified_by(mark)?;
         let found = self.await_record(mark, NOTIFY_COMES, |record| {
-            sight::delivered_notify(record).is_some_and(|notify| sight::is_to(&notify, &user))
+            sight::notify_for(record, &user).is_some_and(|notify| !is_on(&notify, &underway))
         })?;
         found.ok_or_else(|| {
             let limit = NOTIFY_COMES.as_secs();
@@ -411,6 +565,16 @@ impl Scene {
                 "no NOTIFY for {name} reached the base within {limit} s"
             ))
         })
+    }
+
+    /// The branches of the NOTIFYs that had left for the base by then.
+    ///
+    /// # Errors
+    /// When there is no bench.
+    pub fn notified_by(&mut self, mark: Mark) -> Result<BTreeSet<String>, StepFailure> {
+        let records = self.bench()?.log().records();
+        let until = records.partition_point(|record| record.seq <= mark.seq);
+        Ok(sight::notified_on(records.get(..until).unwrap_or_default()))
     }
 
     /// When the time limit of a step is over that is about this person; `unsaid` when the step does not say.
@@ -453,6 +617,53 @@ impl Scene {
             "{name}'s idle screen shows {shown}, which is not {wanted}"
         )))
     }
+
+    /// Lets this much time pass, in which the idle screen shows the setting and nothing else.
+    ///
+    /// # Errors
+    /// When it shows something else in between.
+    pub fn idle_goes_on_showing(
+        &mut self,
+        name: &str,
+        wanted: &Setting,
+        length: Duration,
+    ) -> Result<(), StepFailure> {
+        self.handset(name)?.go_idle()?;
+        let start = self.here()?;
+        self.handset(name)?.read_screen()?;
+        self.run_until(start, length)?;
+        self.handset(name)?.read_screen()?;
+        let (profile, own) = (self.bench()?.shared_profile(), self.person(name)?.handset);
+        let records = self.bench()?.log().after(start.seq);
+        let other = records.iter().find_map(|record| match &record.observation {
+            Observation::Screen(screen) if screen.handset == own => {
+                let agrees = sight::idle_agrees(&profile.display, screen, wanted);
+                (!agrees).then(|| (Instant::from_micros(record.at), sight::words(screen)))
+            }
+            _ => None,
+        });
+        match other {
+            None => Ok(()),
+            Some((at, shown)) => Err(StepFailure::Base(format!(
+                "{name}'s idle screen showed {shown} at {at} s, which is not {wanted}"
+            ))),
+        }
+    }
+}
+
+/// Whether a request came on one of these branches.
+#[must_use]
+pub fn is_on(request: &Message, branches: &BTreeSet<String>) -> bool {
+    request
+        .branch()
+        .is_some_and(|branch| branches.contains(branch))
+}
+
+fn is_step_that_did_not_hold(record: &Record) -> bool {
+    let Observation::Step { outcome, .. } = &record.observation else {
+        return false;
+    };
+    outcome.is_some_and(|outcome| outcome != StepOutcome::Pass)
 }
 
 /// The longest deadline of a rule, and then some.
@@ -488,14 +699,17 @@ fn step_record(text: &str, outcome: StepOutcome, reason: String) -> Observation 
     }
 }
 
-/// Leaves a log for a case whose bench was never there, or is gone, so that later folds know why.
+/// Leaves a log for a case whose bench was never there, or is gone, so that later folds know why. What is there already
+/// stays: a log that cannot be read says enough, and one that can is replaced as a whole.
 pub fn write_broken(path: &Path, reason: &str) {
-    let before = if path.exists() {
-        Log::load(path).ok()
-    } else {
-        None
+    let Ok(before) = path.exists().then(|| Log::load(path)).transpose() else {
+        return;
     };
-    let Ok(mut log) = Log::create(path) else {
+    if let Some(folder) = path.parent() {
+        let _ = fs::create_dir_all(folder);
+    }
+    let draft = path.with_extension("new");
+    let Ok(mut log) = Log::create(&draft) else {
         return;
     };
     let mut last = 0;
@@ -508,4 +722,7 @@ pub fn write_broken(path: &Path, reason: &str) {
         step_record("(rig)", StepOutcome::Error, reason.to_owned()),
     );
     log.append(Stamp::at(last), Observation::ScenarioEnd);
+    if log.failure().is_none() {
+        let _ = fs::rename(&draft, path);
+    }
 }

@@ -13,6 +13,8 @@ use bench::profile::Display;
 use evidence::body::Reading;
 use evidence::message::{Message, Method};
 use evidence::record::{Direction, Fate, Intent, Observation, Record, Screen, Service, Unit, View};
+use sip::service::AS_FEATURE_EVENT;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -35,10 +37,40 @@ pub fn delivered_notify(record: &Record) -> Option<Arc<Message>> {
     starting_with("NOTIFY ", record, Direction::ToBase, Fate::Delivered)
 }
 
-/// A NOTIFY that left for the base, when the record is one.
+/// A SUBSCRIBE to the services of this user that the base sent, when the record is one.
 #[must_use]
-pub fn sent_notify(record: &Record) -> Option<Arc<Message>> {
-    starting_with("NOTIFY ", record, Direction::ToBase, Fate::Sent)
+pub fn subscribe_for(record: &Record, user: &str) -> Option<Arc<Message>> {
+    subscribe(record).filter(|request| is_from(request, user))
+}
+
+/// The same, whoever the user is.
+#[must_use]
+pub fn subscribe(record: &Record) -> Option<Arc<Message>> {
+    request_from_base(record, &Method::Subscribe).filter(|request| is_about_services(request))
+}
+
+/// A NOTIFY of the services of this user that reached the base, when the record is one.
+#[must_use]
+pub fn notify_for(record: &Record, user: &str) -> Option<Arc<Message>> {
+    delivered_notify(record).filter(|notify| is_about_services(notify) && is_to(notify, user))
+}
+
+/// The branches of the NOTIFYs that have left for the base in these records: those on which only copies can still come.
+#[must_use]
+pub fn notified_on(records: &[Arc<Record>]) -> BTreeSet<String> {
+    records
+        .iter()
+        .filter_map(|record| starting_with("NOTIFY ", record, Direction::ToBase, Fate::Sent))
+        .filter_map(|notify| notify.branch().map(str::to_owned))
+        .collect()
+}
+
+/// Whether a request is of the event package of the services that the features are about: an account may hold
+/// subscriptions to others.
+#[must_use]
+pub fn is_about_services(request: &Message) -> bool {
+    let event = request.header("Event").unwrap_or_default();
+    event.split(';').next().unwrap_or_default().trim() == AS_FEATURE_EVENT
 }
 
 /// The message of a record. Steps look at every record, so what cannot be meant is not even asked for.

@@ -46,6 +46,7 @@ mod tests {
     use crate::world::World;
     use cucumber::Parameter;
     use cucumber::codegen::{Regex, StepConstructor as _, WorldInventory, inventory};
+    use cucumber::feature::Ext as _;
     use cucumber::gherkin::{Feature, GherkinEnv, StepType};
     use sip::service::TABLE;
     use std::path::{Path, PathBuf};
@@ -67,17 +68,16 @@ mod tests {
         given.chain(when).chain(then).collect()
     }
 
-    /// Every step of the features that is written out, and not the outline of one.
+    /// Every step of the features, those of outlines with their values.
     fn steps_of_features() -> Vec<(StepType, String)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../features");
         let mut steps = Vec::new();
         for file in feature_files(&root) {
             let feature = Feature::parse_path(&file, GherkinEnv::default()).unwrap();
+            let feature = feature.expand_examples().unwrap();
             let background = feature.background.iter().flat_map(|it| &it.steps);
             let own = feature.scenarios.iter().flat_map(|it| &it.steps);
-            let written = background
-                .chain(own)
-                .filter(|step| !step.value.contains('<'));
+            let written = background.chain(own);
             steps.extend(written.map(|step| (step.ty, step.value.clone())));
         }
         steps

@@ -5,7 +5,7 @@
 //! cases mostly wait, and a wire laboratory must not be starved by a virtual one.
 
 use crate::plan::{Case, Plan};
-use crate::scene::Scene;
+use crate::scene::{self, Scene};
 use crate::stage::Stage;
 use crate::world::World;
 use bench::rig::LabKind;
@@ -16,6 +16,7 @@ use futures::stream;
 use reports::fold;
 use reports::index::CaseEntry;
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::vec;
@@ -25,6 +26,9 @@ pub trait Opener: Send + Sync {
     /// Opens the scene of a case; called on the thread that will own the scene. A scene that cannot be opened fails
     /// its first step with the reason.
     fn open(&self, case: &Case, entry: &CaseEntry) -> Scene;
+
+    /// Where the evidence of a case goes, when it goes into a file.
+    fn evidence(&self, entry: &CaseEntry) -> Option<PathBuf>;
 }
 
 /// One pass: the cases of one laboratory.
@@ -50,7 +54,7 @@ impl Pass<'_> {
         }
         let ended = Rc::new(RefCell::new(ended));
         let (plan, opener) = (Arc::clone(self.plan), Arc::clone(&self.opener));
-        let plan_after = Arc::clone(self.plan);
+        let (plan_after, opener_after) = (Arc::clone(self.plan), Arc::clone(&self.opener));
         let cucumber = cucumber::Cucumber::<World, _, (), _, _>::custom(
             Planned(features),
             cucumber::runner::Basic::default().steps(World::collection()),
@@ -65,10 +69,10 @@ impl Pass<'_> {
         })
         .after(move |_, _, scenario, finished, world| {
             let case = plan_after.case_of(scenario).cloned();
-            let ended = Rc::clone(&ended);
+            let (ended, opener) = (Rc::clone(&ended), Arc::clone(&opener_after));
             Box::pin(async move {
                 if let (Some(case), Some(world)) = (case, world) {
-                    let folded = leave(world, &case, finished).await;
+                    let folded = leave(world, &case, finished, &opener).await;
                     (ended.borrow_mut())(folded);
                 }
             })
@@ -93,13 +97,29 @@ fn enter(world: &mut World, case: &Case, opener: &Arc<dyn Opener>) {
     }
 }
 
-async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> fold::Case {
+async fn leave(
+    world: &mut World,
+    case: &Case,
+    finished: &ScenarioFinished,
+    opener: &Arc<dyn Opener>,
+) -> fold::Case {
     let entry = entry_of(case);
-    let undefined = matches!(finished, ScenarioFinished::StepSkipped);
+    let (undefined, failed) = match finished {
+        ScenarioFinished::StepPassed => (false, false),
+        ScenarioFinished::StepSkipped => (true, false),
+        ScenarioFinished::BeforeHookFailed(_) | ScenarioFinished::StepFailed(..) => (false, true),
+    };
     let copy = entry.clone();
-    match world.leave(move |scene| scene.end(&copy, undefined)).await {
+    let ended = world.leave(move |scene| scene.end(&copy, undefined, failed));
+    match ended.await {
         Ok(folded) => folded,
-        Err(failure) => fold::Case::broken(&entry, &failure.to_string()),
+        Err(failure) => {
+            let reason = failure.to_string();
+            if let Some(path) = opener.evidence(&entry) {
+                scene::write_broken(&path, &reason);
+            }
+            fold::Case::broken(&entry, &reason)
+        }
     }
 }
 

@@ -26,6 +26,14 @@ fn broken(cases: &[Case]) -> BTreeSet<String> {
         .collect()
 }
 
+fn not_passed(cases: &[Case]) -> Vec<String> {
+    let bad = cases
+        .iter()
+        .filter(|case| case.outcome.verdict != Verdict::Pass);
+    bad.map(|case| format!("{}: {:?}", case.entry.id, case.outcome))
+        .collect()
+}
+
 #[test]
 fn the_good_base_passes_everything() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,11 +41,7 @@ fn the_good_base_passes_everything() {
     let rigs = suite::emulated_rig();
     let plan = suite::plan(&rigs, Selection::default());
     let cases = suite::run(&plan, 2, suite::benches(&rigs, 1, None));
-    let bad: Vec<String> = cases
-        .iter()
-        .filter(|case| case.outcome.verdict != Verdict::Pass)
-        .map(|case| format!("{}: {:?}", case.entry.id, case.outcome))
-        .collect();
+    let bad = not_passed(&cases);
     assert!(bad.is_empty(), "{}", bad.join("\n"));
     let exercised: BTreeSet<&str> = cases
         .iter()
@@ -51,6 +55,40 @@ fn the_good_base_passes_everything() {
         .filter(|id| !exercised.contains(id))
         .collect();
     assert!(idle.is_empty(), "no feature exercises {}", idle.join(", "));
+}
+
+/// A subscription to another event package of the same account is none of the services' business.
+#[test]
+fn a_good_base_that_subscribes_to_the_guests_of_its_handsets_passes_everything_too() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let top = suite::at_the_top();
+    let folder = tempfile::tempdir().unwrap();
+    let (model, rig) = (
+        folder.path().join("guests.toml"),
+        folder.path().join("rig.toml"),
+    );
+    let gate = "body = \"hoteling\"\ngate = \"off\"";
+    let text = fs::read_to_string("firmware-stubs/models/n870.toml").unwrap();
+    assert!(text.contains(gate), "the model has changed");
+    fs::write(
+        &model,
+        text.replace(gate, "body = \"hoteling\"\ngate = \"on\""),
+    )
+    .unwrap();
+    let text = fs::read_to_string("rigs/emulated-n870.toml").unwrap();
+    let named = format!("emulated = \"{}\"", model.display());
+    let text = text.replace("emulated = \"n870\"", &named);
+    let profile = top.join("rigs/profiles/n870.toml").display().to_string();
+    fs::write(&rig, text.replace("profiles/n870.toml", &profile)).unwrap();
+    let args = steps::cli::SelectArgs {
+        rigs: vec![rig.display().to_string()],
+        ..Default::default()
+    };
+    let rigs = command::rigs(&args).unwrap();
+    let plan = suite::plan(&rigs, Selection::default());
+    let cases = suite::run(&plan, 2, suite::benches(&rigs, 1, None));
+    let bad = not_passed(&cases);
+    assert!(bad.is_empty(), "{}", bad.join("\n"));
 }
 
 #[test]

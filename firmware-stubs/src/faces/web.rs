@@ -91,8 +91,13 @@ impl Web {
             password: password.to_owned(),
             lifetime,
             session: None,
-            rng: fastrand::Rng::with_seed(seed ^ 0x0057_4542),
+            rng: generator(seed),
         }
+    }
+
+    /// Draws session tokens from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = generator(seed);
     }
 
     /// Takes the password from provisioning.
@@ -260,6 +265,11 @@ fn not_allowed(method: &'static str) -> Response<Bytes> {
     let allow = http::HeaderValue::from_static(method);
     response.headers_mut().insert(ALLOW, allow);
     response
+}
+
+/// Its numbers are not those of the user agent, which has the same seed.
+fn generator(seed: u64) -> fastrand::Rng {
+    fastrand::Rng::with_seed(seed ^ 0x0057_4542)
 }
 
 #[cfg(test)]

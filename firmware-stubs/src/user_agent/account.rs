@@ -52,8 +52,6 @@ pub(super) struct Account {
     registration: Registration,
     subscriptions: Subscriptions,
     call: Option<Call>,
-    /// Digits that were dialled while the call before was being ended.
-    dialled: Option<String>,
     /// Digits to be called as soon as the call that the user has hung up is over.
     next_call: Option<String>,
 }
@@ -73,7 +71,6 @@ impl Account {
             next: None,
             stage: Stage::Staying,
             call: None,
-            dialled: None,
             next_call: None,
         };
         let event = account.registration.start(now, shared, &account.settings);
@@ -82,6 +79,15 @@ impl Account {
             account.subscriptions.begin(now, shared, &account.settings);
         }
         account
+    }
+
+    /// Its parts draw from new numbers, which follow from those of the endpoint.
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.registration.reseed(shared);
+        self.subscriptions.reseed(shared);
+        if let Some(call) = &mut self.call {
+            call.reseed(shared);
+        }
     }
 
     pub(super) const fn settings(&self) -> &AccountSettings {
@@ -334,11 +340,7 @@ impl Account {
             return;
         }
         let handset = self.settings.handset.clone();
-        let ending = self.call.as_ref().is_some_and(Call::is_ending);
-        let cause = if ending {
-            self.dialled = Some(digits.to_owned());
-            return;
-        } else if self.call.is_some() {
+        let cause = if self.call.is_some() {
             "another call"
         } else if !self.registration.is_bound() {
             "not registered"

@@ -79,17 +79,16 @@ impl Call {
         })
     }
 
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.challenge.reseed(shared);
+    }
+
     /// Whether the user, or the base itself, has ended it.
     pub(super) const fn is_hung_up(&self) -> bool {
         self.hung_up || matches!(self.state, State::Ending(_))
     }
 
     /// Whether this transaction, or the response of an INVITE that was answered already, is of this call.
-    /// Whether only the answer to its BYE is outstanding.
-    pub(super) const fn is_ending(&self) -> bool {
-        matches!(self.state, State::Ending(_))
-    }
-
     pub(super) fn owns(&self, transaction: TransactionId, message: Option<&Message>) -> bool {
         match self.state {
             State::Calling(open) | State::Ending(open) if open == transaction => true,

@@ -30,6 +30,11 @@ impl Challenge {
         Self { answerer, uses: 0 }
     }
 
+    /// Draws client nonces from numbers of its own from now on.
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.answerer.reseed(shared.endpoint.rng().u64(..));
+    }
+
     /// The server took the request for what it said it was.
     pub(super) fn accepted(&mut self, response: &Message) {
         self.answerer.handle_accepted(response);

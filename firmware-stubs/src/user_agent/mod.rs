@@ -157,6 +157,14 @@ impl UserAgent {
         }
     }
 
+    /// Draws everything random from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.shared.endpoint.reseed(seed);
+        for account in self.accounts.values_mut() {
+            account.reseed(&mut self.shared);
+        }
+    }
+
     /// Takes the accounts as they now are: registers, subscribes, unsubscribes and de-registers by difference.
     pub fn configure(&mut self, now: Instant, accounts: &[AccountSettings]) {
         self.shared.spread = spread_of(accounts.len());

@@ -84,6 +84,10 @@ impl Registration {
         }
     }
 
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.challenge.reseed(shared);
+    }
+
     /// Whether the server holds a binding, as far as this side knows.
     pub(super) const fn is_bound(&self) -> bool {
         self.binding.is_some()

@@ -116,6 +116,11 @@ impl Subscription {
         }
     }
 
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        self.subscriber.reseed(shared.endpoint.rng().u64(..));
+        self.challenge.reseed(shared);
+    }
+
     pub(super) fn package(&self) -> &Package {
         &self.package
     }

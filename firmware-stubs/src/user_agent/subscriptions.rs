@@ -29,6 +29,12 @@ impl Subscriptions {
         Self(begun.collect())
     }
 
+    pub(super) fn reseed(&mut self, shared: &mut Shared) {
+        for one in &mut self.0 {
+            one.reseed(shared);
+        }
+    }
+
     pub(super) fn owns(&self, transaction: TransactionId) -> bool {
         self.0.iter().any(|one| one.owns(transaction))
     }

@@ -11,6 +11,7 @@ use evidence::record::{
 use evidence::verdict::Verdict;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How many characters of console or web text are shown: our choice; the files hold it all.
 const TEXT_SHOWN: usize = 20_000;
@@ -182,7 +183,11 @@ fn drawn(rows: &[Row], anchor: &str) -> String {
 
 fn findings(case: &Case, messages: &[MessageView]) -> Vec<CaseFinding> {
     let linked: BTreeSet<u64> = messages.iter().map(|message| message.seq).collect();
-    let by_seq: BTreeMap<u64, &Record> = case.records.iter().map(|it| (it.seq, it)).collect();
+    let by_seq: BTreeMap<u64, &Record> = case
+        .records
+        .iter()
+        .map(|it| (it.seq, it.as_ref()))
+        .collect();
     let cite = |seq: &u64| Cited {
         seq: *seq,
         what: by_seq.get(seq).map_or_else(String::new, |it| summary(it)),
@@ -239,7 +244,7 @@ pub(super) const fn power(change: PowerChange) -> &'static str {
     }
 }
 
-fn steps(records: &[Record]) -> Vec<StepRow> {
+fn steps(records: &[Arc<Record>]) -> Vec<StepRow> {
     let mut rows: Vec<StepRow> = Vec::new();
     for record in records {
         let Observation::Step {
@@ -279,8 +284,8 @@ fn steps(records: &[Record]) -> Vec<StepRow> {
 }
 
 /// Each handset's idle screen before the first action, its last menu, and its last idle screen, as time goes.
-fn screens(records: &[Record]) -> Vec<ScreenView> {
-    let acts = |record: &&Record| {
+fn screens(records: &[Arc<Record>]) -> Vec<ScreenView> {
+    let acts = |record: &&Arc<Record>| {
         matches!(
             &record.observation,
             Observation::Step {
@@ -340,7 +345,7 @@ fn screen_view(when: &'static str, record: &Record, screen: &Screen) -> ScreenVi
     }
 }
 
-fn faults(records: &[Record]) -> Vec<String> {
+fn faults(records: &[Arc<Record>]) -> Vec<String> {
     let texts = records
         .iter()
         .filter_map(|record| match &record.observation {
@@ -376,7 +381,7 @@ fn held(rule: &RuleReport) -> Option<String> {
 }
 
 fn conversation(
-    records: &[Record],
+    records: &[Arc<Record>],
     shown: usize,
     pick: impl Fn(&Observation) -> Option<(Direction, String)>,
 ) -> String {

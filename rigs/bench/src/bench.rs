@@ -26,13 +26,11 @@ use crate::rig::{HandsetFace, Rig};
 use crate::setup::{DOMAIN, Setup, open_lab};
 use ::server::UserConfig;
 use ::server::dialect::{Dialect, Mechanism};
-use bytes::Bytes;
 use evidence::log::Log;
 use evidence::monitor::{Finding, Monitor, RuleReport};
 use evidence::record::{Observation, Record, Screen, StepOutcome, StepPhase, Unit};
-use sip::node::{ExchangeId, HttpFailure};
 use sip::time::Instant;
-use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use unit::UnitBench;
@@ -55,17 +53,14 @@ pub struct Bench {
     findings: Vec<Finding>,
     rig: Arc<Rig>,
     profile: Arc<Profile>,
-    accounts: Vec<Account>,
+    accounts: Arc<[Account]>,
     face: HandsetFace,
     units: Vec<UnitBench>,
     dialect: Arc<Dialect>,
     has_faults: bool,
-    controls: BTreeMap<ExchangeId, Option<Reply>>,
     broken: Option<RigError>,
     sip_messages: u64,
 }
-
-type Reply = Result<http::Response<Bytes>, HttpFailure>;
 
 /// What a scenario leaves behind.
 #[derive(Debug)]
@@ -109,12 +104,11 @@ impl Bench {
             findings: Vec::new(),
             rig: setup.rig,
             profile: setup.profile,
-            accounts: setup.accounts,
+            accounts: setup.accounts.into(),
             face: setup.face,
             units,
             dialect: setup.dialect,
             has_faults: setup.faults,
-            controls: BTreeMap::new(),
             broken: None,
             sip_messages: 0,
         };
@@ -123,13 +117,53 @@ impl Bench {
             bench.record(claim);
         }
         bench.note(&format!(
-            "scenario {} on rig {} by its {} with {} in the {} laboratory",
-            setup.scenario, bench.rig.name, bench.face, bench.dialect.name, setup.lab
+            "rig {} by its {} with {} in the {} laboratory",
+            bench.rig.name, bench.face, bench.dialect.name, setup.lab
         ));
-        for account in bench.accounts.clone() {
+        for account in Arc::clone(&bench.accounts).iter() {
             bench.add_user(&UserConfig::new(&account.user, &account.password));
         }
+        bench.log.flush();
         Ok(bench)
+    }
+
+    // Forks.
+
+    /// An independent copy of everything, as far as it has come, with its evidence in memory; nothing in a laboratory that
+    /// cannot be copied.
+    #[must_use]
+    pub fn fork(&self) -> Option<Self> {
+        Some(Self {
+            lab: self.lab.fork()?,
+            log: self.log.fork(),
+            monitor: self.monitor.clone(),
+            findings: self.findings.clone(),
+            rig: Arc::clone(&self.rig),
+            profile: Arc::clone(&self.profile),
+            accounts: Arc::clone(&self.accounts),
+            face: self.face,
+            units: self.units.clone(),
+            dialect: Arc::clone(&self.dialect),
+            has_faults: self.has_faults,
+            broken: self.broken.clone(),
+            sip_messages: self.sip_messages,
+        })
+    }
+
+    /// Draws everything random from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.lab.reseed(seed);
+    }
+
+    /// Writes the evidence into this file: what there is, and what comes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_evidence(&mut self, path: &Path) -> Result<(), RigError> {
+        self.log.write_to(path).map_err(|error| RigError::Evidence {
+            path: path.to_owned(),
+            reason: with_source(&error),
+        })
     }
 
     // What there is.
@@ -211,12 +245,7 @@ impl Bench {
     #[must_use]
     pub fn screen(&self, name: &str) -> Option<&Screen> {
         let handset = &self.account(name).ok()?.handset;
-        self.shown(handset)
-    }
-
-    pub(crate) fn shown(&self, ipui: &str) -> Option<&Screen> {
-        let place = self.unit_of(ipui);
-        self.units.get(place)?.screens.get(ipui)
+        self.units.get(self.unit_of(handset))?.screens.get(handset)
     }
 
     /// The place of the unit that a handset is paired with; the first one for a handset that nobody knows.
@@ -271,20 +300,6 @@ impl Bench {
         let text = fault.to_string();
         self.record(Observation::Fault { text });
         self.lab.disturb(fault);
-    }
-
-    /// Ends all network faults.
-    pub fn calm(&mut self) {
-        let text = "the network works normally again".to_owned();
-        self.record(Observation::Fault { text });
-        self.lab.calm();
-    }
-
-    /// Resets every TCP connection that carries SIP.
-    pub fn reset_streams(&mut self) {
-        let text = "the network resets every TCP connection".to_owned();
-        self.record(Observation::Fault { text });
-        self.lab.reset_streams();
     }
 
     // The record.
@@ -417,6 +432,7 @@ impl Bench {
             self.log.append(stamp.clone(), finding.to_observation());
             self.findings.push(finding);
         }
+        self.log.flush();
         let failure = self.log.failure().map(|error| RigError::Evidence {
             path: self.log.path().map(Into::into).unwrap_or_default(),
             reason: with_source(error),

@@ -8,8 +8,9 @@
 //! | `Named` | `Proving`, `Ready` | the password prompt, a command prompt |
 //! | `Proving` | `Ready`, `Failed` | a command prompt; a refusal or a new login prompt |
 //! | `Ready` | `Busy` | a command is queued (a login prompt: the base restarted, log in again) |
-//! | `Busy` | `Ready` | the prompt after the echo, or after silence when noise took the echo |
-//! | `Busy` | `Named` | a login prompt: the base restarted, by the command or in the middle of it |
+//! | `Busy` | `Ready` | the prompt after the echo, or after silence when noise took the echo; of a restart only when refused |
+//! | `Busy` | `Named` | a login prompt after the command that restarts the base |
+//! | `Busy` | `Failed` | a login prompt in the middle of any other command: nobody knows whether the base took it |
 //! | any of these | `Failed` | its time is up |
 
 pub mod display;
@@ -114,10 +115,16 @@ struct Busy {
     answer: Vec<String>,
     settled_at: Option<Instant>,
     nudge_at: Option<Instant>,
+    typed_at: Instant,
     give_up_at: Instant,
 }
 
 impl Busy {
+    /// Whether its answer so far holds an error.
+    fn is_refused(&self, console: &profile::Console) -> bool {
+        self.answer.iter().any(|line| console.error.is_match(line))
+    }
+
     /// How long its answer may take.
     const fn within(&self, console: &profile::Console) -> Duration {
         if self.restarts {
@@ -191,7 +198,7 @@ impl Engine {
     }
 
     /// Types the command that restarts the base: one [`Indication::Restarting`] when the base has taken it, then one
-    /// [`Indication::Answer`] when it prompts again, which may take as long as a first prompt.
+    /// [`Indication::Answer`] when it asks for a login again, which may take as long as a first prompt, or when it refuses.
     pub fn restart(&mut self, now: Instant, text: &str) {
         self.enqueue(now, text, true);
     }
@@ -204,10 +211,10 @@ impl Engine {
         self.type_next(now);
     }
 
-    /// Bytes came on the line, cut anywhere.
+    /// Bytes came on the line, cut anywhere. What a base that is off had still to say is passed over.
     pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
-        if matches!(self.state, State::Off) {
-            self.listen(now);
+        if self.is_off() {
+            return;
         }
         for line in self.lines.push(bytes) {
             self.on_line(line);
@@ -245,12 +252,9 @@ impl Engine {
                 if busy.settled_at.is_some_and(|at| now >= at) {
                     self.answered(now);
                 } else if now >= busy.give_up_at {
-                    let error = RigError::ConsoleNoAnswer {
-                        command: busy.command.clone(),
-                        waited: busy.within(&self.profile.console),
-                        seen: self.last_seen(),
-                    };
-                    self.fail(error);
+                    let waited = busy.within(&self.profile.console);
+                    let command = busy.command.clone();
+                    self.fail_unanswered(command, waited);
                 } else if busy.nudge_at.is_some_and(|at| now >= at) {
                     // Noise may have taken the prompt; an empty line makes the base show it again.
                     busy.nudge_at = None;
@@ -339,6 +343,9 @@ impl Engine {
         }
         match (&mut self.state, prompt) {
             (State::Off | State::Failed, _) => {}
+            // A base that still prompts and says nothing has not restarted.
+            (State::Busy(busy), Prompt::Command)
+                if busy.restarts && !busy.is_refused(&self.profile.console) => {}
             (State::Busy(busy), Prompt::Command) if busy.echoed => self.answered(now),
             (State::Busy(busy), Prompt::Command) => busy.settled_at = Some(now + SETTLED),
             (_, Prompt::Command) => {
@@ -350,8 +357,12 @@ impl Engine {
                 self.refuse();
             }
             (State::Named { .. }, Prompt::Login) => {}
+            (State::Busy(busy), Prompt::Login) if !busy.restarts => {
+                let (command, waited) = (busy.command.clone(), now.since(busy.typed_at));
+                self.tell_text(Direction::FromBase, &partial);
+                self.fail_unanswered(command, waited);
+            }
             (_, Prompt::Login) => {
-                // The base restarted in the middle of a command, or by it.
                 self.tell_answer();
                 self.tell_text(Direction::FromBase, &partial);
                 let username = self.username.clone();
@@ -388,6 +399,7 @@ impl Engine {
             answer: Vec::new(),
             settled_at: None,
             nudge_at: None,
+            typed_at: now,
             give_up_at: now,
         };
         let within = busy.within(self.console());
@@ -442,6 +454,15 @@ impl Engine {
     fn refuse(&mut self) {
         let error = RigError::ConsoleLogin {
             account: self.username.clone(),
+            seen: self.last_seen(),
+        };
+        self.fail(error);
+    }
+
+    fn fail_unanswered(&mut self, command: String, waited: Duration) {
+        let error = RigError::ConsoleNoAnswer {
+            command,
+            waited,
             seen: self.last_seen(),
         };
         self.fail(error);

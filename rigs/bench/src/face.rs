@@ -54,9 +54,6 @@ pub trait Face {
     /// When the face does not answer.
     fn press(&mut self, press: &Press<'_>) -> Result<Screen, RigError>;
 
-    /// The display as it was read or reported last, without touching the handset.
-    fn last_display(&self) -> Option<Screen>;
-
     /// The lab time.
     fn now(&self) -> Instant;
 
@@ -170,10 +167,6 @@ impl<I: Instrument> Face for UnitFace<'_, I> {
         self.at.record(press);
         let screen = I::press(&mut self.at, press)?;
         Ok(self.saw(screen))
-    }
-
-    fn last_display(&self) -> Option<Screen> {
-        self.at.bench.shown(&self.at.ipui).cloned()
     }
 
     fn now(&self) -> Instant {

@@ -131,15 +131,6 @@ impl<'b> Handset<'b> {
         self.press(&profile.keys.talk)
     }
 
-    /// Ends a call.
-    ///
-    /// # Errors
-    /// When the face does not answer.
-    pub fn hang_up(&mut self) -> Result<Screen, RigError> {
-        let profile = Arc::clone(&self.profile);
-        self.press(&profile.keys.idle)
-    }
-
     /// Waits until the display satisfies the condition: reads it at once, looks at what the base reports, and reads again
     /// now and then. `None` when time is up.
     ///

@@ -43,6 +43,13 @@ pub trait Lab: Send {
     /// Who is there, and where.
     fn layout(&self) -> Layout;
 
+    /// An independent copy of the whole world; nothing in a laboratory whose world is not ours to copy.
+    fn fork(&self) -> Option<Box<dyn Lab>>;
+
+    /// Draws everything random from this seed from now on: the choices of our own nodes, the network's, and those of boots
+    /// to come.
+    fn reseed(&mut self, seed: u64);
+
     /// Runs a verb of an application server at the present lab time and drains its output.
     ///
     /// # Panics

@@ -24,8 +24,6 @@ pub struct Setup {
     pub lab: LabKind,
     /// The seed of everything random in this scenario on this rig.
     pub seed: u64,
-    /// The scenario's id, for the record.
-    pub scenario: String,
     /// The rig.
     pub rig: Arc<Rig>,
     /// How handsets are worked and read: one of the rig's faces. The instruments of the others stay unplugged.
@@ -102,7 +100,7 @@ fn server_of(
 }
 
 /// The seed of the n-th of several parts of one kind; the first one keeps the seed itself.
-const fn nth(seed: u64, number: usize) -> u64 {
+pub(crate) const fn nth(seed: u64, number: usize) -> u64 {
     seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 

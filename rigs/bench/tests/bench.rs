@@ -4,10 +4,13 @@
 mod fake;
 
 use bench::profile::Profile;
-use bench::rig::HandsetFace;
+use bench::rig::{HandsetFace, LabKind, Rig};
 use bench::{Bench, Handset, RigError};
 use evidence::record::{Direction, Intent, Observation, PowerChange, Record, Service, View};
 use fake::{Habit, setup};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +33,7 @@ fn intent(service: Service, active: bool, number: Option<&str>) -> Intent {
     }
 }
 
-fn recorded_intents(records: &[Record]) -> Vec<(String, Intent)> {
+fn recorded_intents(records: &[Arc<Record>]) -> Vec<(String, Intent)> {
     records
         .iter()
         .filter_map(|record| match &record.observation {
@@ -164,6 +167,43 @@ fn the_base_gets_its_file_and_the_record_holds_no_password() {
 }
 
 #[test]
+fn a_fetch_that_may_be_of_any_unit_is_recorded_at_none() {
+    let rigs = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let annexe = "[[unit]]\nname = \"annexe\"\nemulated = \"n870\"\nmac = \"7C:2F:80:E0:D6:06\"\n\
+                  handsets = { ipui = [\"02c0ffee01\"] }\n";
+    let text = format!("{}{annexe}", include_str!("../../emulated-n870.toml"));
+    let mut setup = setup(CONSOLE, Habit::Good);
+    setup.lab = LabKind::Wire;
+    setup.rig = Arc::new(Rig::from_toml(&text, &rigs.join("two.toml")).unwrap());
+    let mut bench = Bench::open(setup).unwrap();
+
+    let url = bench.layout().provisioning;
+    let (host, folder) = url.trim_start_matches("http://").split_once('/').unwrap();
+    let mut fetch = |name: &str| {
+        let mut stream = TcpStream::connect(host).unwrap();
+        let request =
+            format!("GET /{folder}/{name} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let seen = bench.last_seq();
+        let path = format!("/{folder}/{name}");
+        let of_path = |record: &Record| match &record.observation {
+            Observation::Provisioning { path: fetched, .. } => *fetched == path,
+            Observation::Note { text } => text.contains(&path),
+            _ => false,
+        };
+        let found = bench.until_record(seen, Duration::from_secs(10), of_path);
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let found = bench.log().after(found.unwrap().unwrap() - 1)[0].clone();
+        let unit = found.unit.as_ref().map(|unit| unit.to_string());
+        (unit, answer.split(' ').nth(1).unwrap().to_owned())
+    };
+    let told = |unit: Option<&str>, status: &str| (unit.map(str::to_owned), status.to_owned());
+    assert_eq!(fetch("7c2f80e0d606.xml"), told(Some("annexe"), "200"));
+    assert_eq!(fetch("7c2f80e0d607.xml"), told(None, "404"));
+}
+
+#[test]
 fn a_missing_menu_item_is_named_with_the_display() {
     let mut bench = open(CONSOLE, Habit::NoItem);
     let mut handset = Handset::new(bench.face("Anna").unwrap());
@@ -245,6 +285,34 @@ fn a_base_ends_when_asked() {
 }
 
 #[test]
+fn a_base_that_is_off_has_ended() {
+    let mut bench = Bench::open(setup(CONSOLE, Habit::Good)).unwrap();
+    assert!(bench.shut_down_base(Duration::from_secs(5)).unwrap());
+    bench.power_on().unwrap();
+    bench.power_off().unwrap();
+    assert!(bench.shut_down_base(Duration::from_secs(5)).unwrap());
+    assert_eq!(bench.now().as_micros(), 0);
+    assert_eq!(bench.finish().rig_error, None);
+}
+
+#[test]
+fn a_base_that_has_ended_shows_nothing_and_is_not_worked() {
+    for face in [CONSOLE, WEB] {
+        let mut bench = open(face, Habit::Good);
+        Handset::new(bench.face("Anna").unwrap())
+            .press("menu")
+            .unwrap();
+        assert!(bench.shut_down_base(Duration::from_secs(5)).unwrap());
+        assert_eq!(bench.screen("Anna"), None, "{face}");
+        let error = Handset::new(bench.face("Anna").unwrap())
+            .read_screen()
+            .unwrap_err();
+        let off = "while the base is off";
+        assert!(error.to_string().ends_with(off), "{face}: {error}");
+    }
+}
+
+#[test]
 fn a_restarted_base_is_logged_in_to_again() {
     for face in [CONSOLE, WEB] {
         let mut bench = open(face, Habit::Good);
@@ -258,6 +326,30 @@ fn a_restarted_base_is_logged_in_to_again() {
         assert_eq!(screen.view, View::Idle, "{face}");
         assert_eq!(bench.finish().rig_error, None);
     }
+}
+
+#[test]
+fn a_base_may_be_without_power_for_long_with_bytes_on_its_line() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    bench.power_off().unwrap();
+    bench.run_for(Duration::from_secs(3600)).unwrap();
+    assert_eq!(bench.finish().rig_error, None);
+}
+
+#[test]
+fn nothing_of_an_earlier_boot_reaches_the_next() {
+    let mut bench = open(CONSOLE, Habit::Good);
+    bench.restart_base().unwrap();
+    bench.run_for(Duration::from_secs(1)).unwrap();
+    let records = bench.log().records().iter();
+    let boots = records.filter(|record| {
+        matches!(&record.observation, Observation::Console { text, .. } if text.ends_with("fake base"))
+    });
+    assert_eq!(boots.count(), 1);
+    let records = bench.log().records().iter();
+    let fetches =
+        records.filter(|record| matches!(record.observation, Observation::Provisioning { .. }));
+    assert_eq!(fetches.count(), 1);
 }
 
 fn powers(bench: &Bench) -> Vec<PowerChange> {
@@ -294,7 +386,7 @@ fn a_base_fetches_its_file_again_by_a_command_and_stays_on() {
     let unit = bench.units()[0].clone();
     bench.reprovision(&unit).unwrap();
     bench.run_for(Duration::from_secs(1)).unwrap();
-    let fetches = |record: &&Record| {
+    let fetches = |record: &&Arc<Record>| {
         let is_fetch = matches!(&record.observation, Observation::Provisioning { .. });
         is_fetch && record.unit.as_ref() == Some(&unit)
     };

@@ -318,6 +318,56 @@ fn a_command_that_restarts_the_base_is_answered_by_its_login_prompt() {
 }
 
 #[test]
+fn a_base_that_ignores_the_restart_has_not_answered() {
+    for echo in ["reboot\r\nn870> ", "reb~ot\r\nn870> "] {
+        let mut line = Line::ready();
+        line.engine.restart(line.now, "reboot");
+        line.drain();
+        line.comes(echo);
+        line.passes(Duration::from_secs(61));
+        assert_eq!(line.answer(), None, "{echo}");
+        let error = line.failure();
+        assert!(
+            matches!(error, Some(RigError::ConsoleNoAnswer { command, .. }) if command == "reboot")
+        );
+    }
+}
+
+#[test]
+fn a_refused_restart_is_answered_by_the_prompt_behind_the_error() {
+    let mut line = Line::ready();
+    line.engine.restart(line.now, "reboot");
+    line.drain();
+    line.comes("reboot\r\nerror: not now\r\nn870> ");
+    assert_eq!(line.answer().unwrap(), ["error: not now"]);
+    assert!(line.engine.is_ready());
+}
+
+#[test]
+fn a_command_cut_short_by_a_restart_counts_as_not_taken() {
+    let mut line = Line::ready();
+    line.types("handset 029e74a599 key menu");
+    line.passes(Duration::from_secs(1));
+    line.comes("handset 029e74a599 key menu\r\n[    0.000001] boot\r\nn870 login: ");
+    assert_eq!(line.answer(), None);
+    let error = line.failure().unwrap().to_string();
+    let cut = "console: no prompt within 1 s after `handset 029e74a599 key menu`; last seen: ";
+    assert!(error.starts_with(cut), "{error}");
+    assert!(error.ends_with("n870 login: "), "{error}");
+}
+
+#[test]
+fn what_a_base_without_power_had_still_to_say_is_passed_over() {
+    let mut line = Line::ready();
+    line.engine.switch_off();
+    line.drain();
+    line.comes("n870> ");
+    assert!(line.engine.is_off());
+    line.passes(Duration::from_secs(61));
+    assert_eq!(line.failure(), None);
+}
+
+#[test]
 fn a_base_that_never_comes_back_is_named_with_the_command() {
     let mut line = Line::ready();
     line.engine.restart(line.now, "reboot");

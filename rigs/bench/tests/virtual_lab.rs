@@ -58,6 +58,8 @@ impl Node for Talker {
         Box::new(self.clone())
     }
 
+    fn reseed(&mut self, _seed: u64) {}
+
     fn digest(&self) -> u64 {
         digest_of(self)
     }
@@ -77,6 +79,8 @@ impl Node for Restless {
     fn fork(&self) -> Box<dyn Node> {
         Box::new(self.clone())
     }
+
+    fn reseed(&mut self, _seed: u64) {}
 
     fn digest(&self) -> u64 {
         digest_of(self)

@@ -19,7 +19,7 @@ mod toml_text;
 
 pub use claim::{Claim, ClaimStatus, Fact};
 pub use error::FileError;
-pub use suggestion::{did_you_mean, nearest};
+pub use suggestion::did_you_mean;
 
 use node::Node;
 use serde::de::DeserializeOwned;

@@ -2,7 +2,7 @@
 
 /// The candidate nearest to this word, unless all are too far away to be meant.
 #[must_use]
-pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::osa_distance(word, candidate), candidate))

@@ -1,13 +1,17 @@
 //! The evidence log of one scenario: append-only, numbered from 1, kept in memory and, if asked, in a file.
 //!
-//! The file has one JSON object a line and is flushed with each record, so that a killed run still has its evidence.
-//! A log that cannot be written goes on in memory; whoever drives the scenario asks for the [`failure`](Log::failure)
-//! at its end. Nothing here reads a clock: the laboratory says what time it is.
+//! The file has one JSON object a line. It is written before and after each step and with each finding, so that a killed run
+//! loses its last step at most. A log that cannot be written goes on in memory; whoever drives the scenario asks for the
+//! [`failure`](Log::failure) at its end. Nothing here reads a clock: the laboratory says what time it is.
+//!
+//! A log can be forked: the copy shares the records so far and goes on by itself, so that scenarios that begin alike need
+//! to begin only once.
 
 use crate::record::{Observation, Record, SCHEMA, Unit};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Why a log could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -120,17 +124,23 @@ impl Stamp {
 /// The records of one scenario on one rig in one laboratory.
 #[derive(Debug, Default)]
 pub struct Log {
-    records: Vec<Record>,
+    records: Vec<Arc<Record>>,
+    /// The records that a fork began with, as its file has them.
+    begun: Option<Arc<[u8]>>,
     sink: Option<Sink>,
     failure: Option<LogError>,
     truncated: bool,
 }
 
+/// More than this is not held back: our choice, some hundred records.
+const HELD_BACK: usize = 256 * 1024;
+
 #[derive(Debug)]
 struct Sink {
     path: PathBuf,
     file: File,
-    line: Vec<u8>,
+    /// What is not written yet.
+    lines: Vec<u8>,
 }
 
 impl Log {
@@ -145,19 +155,41 @@ impl Log {
     /// # Errors
     /// When the file cannot be created.
     pub fn create(path: impl Into<PathBuf>) -> Result<Self, LogError> {
-        let path = path.into();
-        let file = match File::create(&path) {
-            Ok(file) => file,
-            Err(source) => return Err(LogError::Open { path, source }),
-        };
+        let sink = Some(Sink::create(path.into())?);
         Ok(Self {
-            sink: Some(Sink {
-                path,
-                file,
-                line: Vec::new(),
-            }),
+            sink,
             ..Self::default()
         })
+    }
+
+    /// A log in memory that begins with the records of this one. Forks of a fork cost little until they grow.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let begun = self.begun.clone();
+        Self {
+            records: self.records.clone(),
+            begun: begun.or_else(|| Some(lines_of(&self.records).into())),
+            ..Self::default()
+        }
+    }
+
+    /// Writes all records so far to a new file, and those that come.
+    ///
+    /// # Errors
+    /// When the file cannot be created or written.
+    pub fn write_to(&mut self, path: impl Into<PathBuf>) -> Result<(), LogError> {
+        let mut sink = Sink::create(path.into())?;
+        let written = match self.begun.take() {
+            Some(begun) => sink.file.write_all(&begun),
+            None => sink.file.write_all(&lines_of(&self.records)),
+        };
+        written.map_err(|source| LogError::Write {
+            path: sink.path.clone(),
+            seq: self.last_seq(),
+            source,
+        })?;
+        self.sink = Some(sink);
+        Ok(())
     }
 
     /// Reads a log back. A last line that was cut short is left out, see [`is_truncated`](Self::is_truncated).
@@ -213,7 +245,7 @@ impl Log {
                     expected,
                 });
             }
-            log.records.push(record);
+            log.records.push(Arc::new(record));
         }
         Ok(log)
     }
@@ -230,30 +262,50 @@ impl Log {
             unit,
             observation,
         };
-        if self.failure.is_none()
-            && let Some(sink) = &mut self.sink
-            && let Err(source) = sink.write(&record)
-        {
-            self.failure = Some(LogError::Write {
-                path: sink.path.clone(),
-                seq,
-                source,
-            });
+        self.begun = None;
+        let mut full = false;
+        if let Some(sink) = &mut self.sink {
+            put_line(&mut sink.lines, &record);
+            full = sink.lines.len() > HELD_BACK;
         }
+        let due = full || is_milestone(&record.observation);
         let place = self.records.len();
-        self.records.push(record);
+        self.records.push(Arc::new(record));
+        if due {
+            self.flush();
+        }
         self.records.get(place).unwrap_or_else(|| unreachable!())
+    }
+
+    /// Writes what was held back.
+    pub fn flush(&mut self) {
+        let seq = self.last_seq();
+        let Some(sink) = &mut self.sink else { return };
+        let written = sink.file.write_all(&sink.lines);
+        sink.lines.clear();
+        if let Err(source) = written
+            && self.failure.is_none()
+        {
+            let path = sink.path.clone();
+            self.failure = Some(LogError::Write { path, seq, source });
+        }
     }
 
     /// All records so far.
     #[must_use]
-    pub fn records(&self) -> &[Record] {
+    pub fn records(&self) -> &[Arc<Record>] {
         &self.records
+    }
+
+    /// All records, with the log given up.
+    #[must_use]
+    pub fn into_records(self) -> Vec<Arc<Record>> {
+        self.records
     }
 
     /// The records with a number above `seq`.
     #[must_use]
-    pub fn after(&self, seq: u64) -> &[Record] {
+    pub fn after(&self, seq: u64) -> &[Arc<Record>] {
         let skip = usize::try_from(seq).unwrap_or(usize::MAX);
         self.records.get(skip..).unwrap_or_default()
     }
@@ -261,7 +313,8 @@ impl Log {
     /// The record with this number.
     #[must_use]
     pub fn record(&self, seq: u64) -> Option<&Record> {
-        self.records.get(usize::try_from(seq.checked_sub(1)?).ok()?)
+        let place = usize::try_from(seq.checked_sub(1)?).ok()?;
+        self.records.get(place).map(AsRef::as_ref)
     }
 
     /// The number of the last record, 0 when there is none.
@@ -293,11 +346,44 @@ impl Log {
     }
 }
 
-impl Sink {
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, record)?;
-        self.line.push(b'\n');
-        self.file.write_all(&self.line)
+/// What a reader of the file must not miss when the run is killed.
+const fn is_milestone(observation: &Observation) -> bool {
+    matches!(
+        observation,
+        Observation::Finding { .. } | Observation::ScenarioEnd | Observation::Step { .. }
+    )
+}
+
+/// A log that is given up half way, by a panic for one, leaves what it has.
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.file.write_all(&self.lines);
     }
+}
+
+impl Sink {
+    fn create(path: PathBuf) -> Result<Self, LogError> {
+        match File::create(&path) {
+            Ok(file) => Ok(Self {
+                path,
+                file,
+                lines: Vec::new(),
+            }),
+            Err(source) => Err(LogError::Open { path, source }),
+        }
+    }
+}
+
+fn lines_of(records: &[Arc<Record>]) -> Vec<u8> {
+    let mut lines = Vec::new();
+    for record in records {
+        put_line(&mut lines, record);
+    }
+    lines
+}
+
+fn put_line(lines: &mut Vec<u8>, record: &Record) {
+    serde_json::to_writer(&mut *lines, record)
+        .expect("a record has no map whose keys are not strings");
+    lines.push(b'\n');
 }

@@ -16,6 +16,7 @@ use crate::record::{Observation, Record, StepOutcome};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// The word. The order is from best to worst, so that the worst of many is their maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ pub struct Outcome {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Facts<'a> {
     /// The records, of which only the steps are read.
-    pub records: &'a [Record],
+    pub records: &'a [Arc<Record>],
     /// What the rules say.
     pub rules: &'a [RuleReport],
     /// What the rig said when it broke.
@@ -241,7 +242,7 @@ struct Steps {
 }
 
 impl Steps {
-    fn read(records: &[Record]) -> Self {
+    fn read(records: &[Arc<Record>]) -> Self {
         let mut steps = Self::default();
         for record in records {
             let Observation::Step {

@@ -28,20 +28,24 @@ pub(crate) struct ServiceChange {
 }
 
 /// The change in the body of a SUBSCRIBE to this package, if it can be read.
-pub(crate) fn change_in(package: Package, message: &Message) -> Option<ServiceChange> {
+pub(crate) fn change_in(
+    dialect: &Dialect,
+    package: Package,
+    message: &Message,
+) -> Option<ServiceChange> {
     let named = message.header("Content-Type").unwrap_or_default();
     let media_type = named.split(';').next().unwrap_or_default().trim();
-    match package {
-        Package::FeatureEvent if media_type.eq_ignore_ascii_case(CONTENT_TYPE) => {
+    match Habits::of(dialect, package)? {
+        Habits::FeatureEvent(_) if media_type.eq_ignore_ascii_case(CONTENT_TYPE) => {
             let Change {
                 service, setting, ..
             } = Change::parse(message.body()).ok()?;
             Some(ServiceChange { service, setting })
         }
-        Package::Hoteling if media_type.eq_ignore_ascii_case(hoteling::CONTENT_TYPE) => {
-            hoteling::parse(message.body())
+        Habits::Hoteling(habits) if media_type.eq_ignore_ascii_case(&habits.content_type.value) => {
+            hoteling::parse(habits, message.body())
         }
-        Package::FeatureEvent | Package::Hoteling => None,
+        Habits::FeatureEvent(_) | Habits::Hoteling(_) => None,
     }
 }
 

@@ -25,14 +25,14 @@ pub(crate) enum FlatXmlError {
     #[error("the root element is {got}, expected {wanted}")]
     WrongRoot { got: String, wanted: &'static str },
     #[error("the root element is not in the namespace {0}")]
-    WrongNamespace(&'static str),
+    WrongNamespace(String),
 }
 
 /// The elements inside the root: the local name and the trimmed text of each, in order.
 pub(crate) fn read(
     bytes: &[u8],
     root: &'static str,
-    namespace: &'static str,
+    namespace: &str,
 ) -> Result<Vec<(String, String)>, FlatXmlError> {
     if bytes.len() > LONGEST {
         return Err(FlatXmlError::TooLong);
@@ -76,17 +76,17 @@ pub(crate) fn read(
 
 /// Where in the document the reader is.
 #[derive(Debug)]
-struct Walk {
+struct Walk<'n> {
     root: &'static str,
-    namespace: &'static str,
+    namespace: &'n str,
     has_root: bool,
     path: Vec<String>,
     value: String,
     elements: Vec<(String, String)>,
 }
 
-impl Walk {
-    const fn new(root: &'static str, namespace: &'static str) -> Self {
+impl<'n> Walk<'n> {
+    const fn new(root: &'static str, namespace: &'n str) -> Self {
         Self {
             root,
             namespace,
@@ -125,7 +125,7 @@ impl Walk {
         }
         match resolved {
             ResolveResult::Bound(Namespace(namespace)) if *namespace == self.namespace => Ok(()),
-            _ => Err(FlatXmlError::WrongNamespace(self.namespace)),
+            _ => Err(FlatXmlError::WrongNamespace(self.namespace.to_owned())),
         }
     }
 
@@ -161,7 +161,8 @@ mod tests {
             wanted: "a",
         };
         assert_eq!(read_a("<b/>"), Err(root));
-        assert_eq!(read_a("<a/>"), Err(FlatXmlError::WrongNamespace("urn:x")));
+        let namespace = FlatXmlError::WrongNamespace("urn:x".to_owned());
+        assert_eq!(read_a("<a/>"), Err(namespace));
         assert_eq!(read_a("<!DOCTYPE a []><a/>"), Err(FlatXmlError::Dtd));
         let long = format!("<a xmlns=\"urn:x\">{}</a>", " ".repeat(LONGEST));
         assert_eq!(read_a(&long), Err(FlatXmlError::TooLong));

@@ -332,6 +332,12 @@ impl Node for AppServer {
         Box::new(self.clone())
     }
 
+    fn reseed(&mut self, seed: u64) {
+        for (index, site) in self.sites.iter_mut().enumerate() {
+            site.reseed(seed_of_site(seed, index));
+        }
+    }
+
     fn digest(&self) -> u64 {
         digest_of(self)
     }

@@ -4,14 +4,15 @@
 
 use crate::package::Package;
 use serde::{Deserialize, Serialize};
-use sip::service::{Agent, Service, Setting};
+use sip::service::{Agent, Service, Setting, ValueKind};
 use sip::time::Instant;
 
-/// The event package that carries a service; `None` for one that this server cannot notify.
+/// The event package in which this server notifies a service; `None` for agent state, of which it writes no document.
 pub(crate) fn package_of(service: Service) -> Option<Package> {
+    let is_written = service.value() != ValueKind::AgentState;
     Package::ALL
         .into_iter()
-        .find(|package| package.event() == service.package())
+        .find(|package| is_written && package.event() == service.package())
 }
 
 /// Who changed a service.

@@ -108,6 +108,7 @@ pub(crate) struct Site {
     /// NOTIFYs on their way: whose, and which number.
     notifies: BTreeMap<TransactionId, (SubscriptionId, u32)>,
     calls: BTreeMap<CallId, Call>,
+    /// Flows that have ended; of those before the last only the ones that a binding or a subscription still names.
     closed_flows: BTreeSet<Flow>,
     faults: FaultPlan,
     jobs: BTreeMap<(Instant, u64), Job>,
@@ -178,6 +179,12 @@ impl Site {
             Lifetime::Registration => self.register_expires = policy,
             Lifetime::Subscription => self.subscribe_expires = policy,
         }
+    }
+
+    /// Draws branches, tags, Call-IDs and nonces from this seed from now on.
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.endpoint.reseed(seed);
+        self.challenger.reseed(nonce_seed(seed));
     }
 
     pub(crate) fn expire_nonces(&mut self) {
@@ -280,6 +287,14 @@ impl Site {
     }
 
     pub(crate) fn handle_flow_closed(&mut self, now: Instant, flow: Flow) {
+        let named: BTreeSet<Flow> = self
+            .bindings
+            .values()
+            .flat_map(Bindings::list)
+            .map(|binding| binding.flow)
+            .chain(self.subscriptions.flows())
+            .collect();
+        self.closed_flows.retain(|closed| named.contains(closed));
         self.closed_flows.insert(flow);
         self.endpoint.handle_flow_closed(now, flow);
     }
@@ -375,6 +390,10 @@ fn challenger(dialect: &Dialect, seed: u64) -> Challenger {
         nonce_suffix: habits.nonce_suffix.value.clone(),
         ..ChallengePolicy::new(&habits.realm.value)
     };
-    // Nonces must not repeat the branches and tags, which come from the seed itself.
-    Challenger::new(policy, seed ^ 0x6e6f_6e63_6573)
+    Challenger::new(policy, nonce_seed(seed))
+}
+
+/// Nonces must not repeat the branches and tags, which come from the seed itself.
+const fn nonce_seed(seed: u64) -> u64 {
+    seed ^ 0x6e6f_6e63_6573
 }

@@ -303,6 +303,10 @@ impl Subscriptions {
         self.all.clear();
     }
 
+    pub(crate) fn flows(&self) -> impl Iterator<Item = Flow> {
+        self.all.values().map(Subscription::flow)
+    }
+
     pub(crate) fn get(&self, id: SubscriptionId) -> Option<&Subscription> {
         self.all.get(&id)
     }

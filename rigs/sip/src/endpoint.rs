@@ -148,6 +148,11 @@ impl Endpoint {
         }
     }
 
+    /// Draws branches, tags and Call-IDs from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = fastrand::Rng::with_seed(seed);
+    }
+
     /// The timers in force.
     #[must_use]
     pub const fn timers(&self) -> &Timers {

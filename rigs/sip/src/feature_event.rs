@@ -18,8 +18,6 @@ pub use print::{Declaration, IdleNumber, PartHeaders, Style};
 use document::Element;
 use std::fmt;
 
-/// The package, as it stands in the Event header.
-pub const PACKAGE: &str = "as-feature-event";
 /// The type of a single document.
 pub const CONTENT_TYPE: &str = "application/x-as-feature-event+xml";
 /// The namespace of every document (ECMA-323, third edition).

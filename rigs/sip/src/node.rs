@@ -184,6 +184,9 @@ pub trait Node: Send + Sync {
     /// An independent copy in the same state.
     fn fork(&self) -> Box<dyn Node>;
 
+    /// Draws everything random from this seed from now on; nothing else changes.
+    fn reseed(&mut self, seed: u64);
+
     /// A number that is the same for two nodes in the same state, and almost surely another one else. Deadlines are part
     /// of the state; what was drained is not.
     fn digest(&self) -> u64;

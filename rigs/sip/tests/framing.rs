@@ -7,7 +7,7 @@ use proptest::sample::{Index, select};
 use sip::message::stream::Framer;
 
 /// Parts of which good, broken and endless messages come about.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "OPTIONS sip:a@b SIP/2.0\r\n",
     "SIP/2.0 200 OK\r\n",
     "Call-ID: 1\r\n",
@@ -15,6 +15,7 @@ const PARTS: [&str; 12] = [
     "l: 90\r\n",
     "l: 18446744073709551615\r\n",
     "l: -1\r\n",
+    "Subject: a\r\n l: 5\r\n",
     "no colon\r\n",
     "\r\n",
     "\r",

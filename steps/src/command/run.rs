@@ -65,6 +65,11 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
         &program,
         args.mutant.as_deref(),
     )?;
+    let benches = if args.no_snapshot {
+        benches.without_snapshots()
+    } else {
+        benches
+    };
     let total = u64::try_from(plan.cases.len()).unwrap_or(u64::MAX);
     let console = Rc::new(RefCell::new(Console::new(out, style(args), total)));
     tell_unexecuted(&plan, &console);

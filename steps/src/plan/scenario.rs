@@ -52,9 +52,13 @@ fn read_file(path: &Path, vendors: &BTreeSet<String>) -> Result<Vec<Arc<Scenario
         source,
     })?;
     let mut feature = parse(path, &text)?;
-    let mut found = std::mem::take(&mut feature.scenarios);
-    let rules = std::mem::take(&mut feature.rules);
-    found.extend(rules.into_iter().flat_map(|rule| rule.scenarios));
+    if let Some(rule) = feature.rules.first() {
+        return Err(PlanError::HasRule {
+            path: path.to_owned(),
+            line: rule.position.line,
+        });
+    }
+    let found = std::mem::take(&mut feature.scenarios);
     let feature = Arc::new(feature);
     let mut rows: BTreeMap<String, usize> = BTreeMap::new();
     let scenario = |gherkin: gherkin::Scenario| {

@@ -413,3 +413,16 @@ fn six_devices_and_twelve_dialects_do_not_burst_the_default_plan() {
     );
     assert!(counts.lab(LabKind::Wire).chosen < MOST_WIRE, "{counts}");
 }
+
+#[test]
+fn a_rule_is_refused_because_its_background_and_tags_would_be_lost() {
+    let refused = read(
+        "Feature: F\n  @REQ-REG-01\n  Rule: R\n    Background:\n      Given b\n\
+         \n    @ID-0\n    Scenario: S\n      Given a\n",
+    );
+    let text = refused.unwrap_err().to_string();
+    assert!(
+        text.ends_with("x.feature:3: scenarios stand in features, not in a Rule"),
+        "{text}"
+    );
+}

@@ -5,7 +5,7 @@
 //! | a REGISTER leaves the base, first copy | its contacts are the base's own, and it waits for an answer |
 //! | a 2xx to it reaches the base, first copy, no older than the last one of its Call-ID | the account's own contacts that it lists are bound, and no other |
 //! | another final response | it waits no longer, and nothing changes |
-//! | the unit loses its power, or ends | what it had is gone |
+//! | the unit loses its power, restarts, or ends | what it had is gone |
 //!
 //! A binding ends by itself when its lifetime is over. This reader knows nothing of the server's memory.
 
@@ -58,7 +58,7 @@ impl Registrations {
     pub fn observe(&mut self, record: &Record) {
         match &record.observation {
             Observation::Power {
-                change: PowerChange::Off | PowerChange::Ended,
+                change: PowerChange::Off | PowerChange::Rebooting | PowerChange::Ended,
             } => self.on_power_lost(record.unit.as_ref()),
             Observation::Sip(sip) => {
                 let Some(message) = is_about_registers(&sip.bytes)
@@ -363,10 +363,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_base_had_before_a_power_cut_is_gone() {
-        let mut script = anna();
-        script.power_off(20);
-        assert!(!registered(&script, "anna", 21));
+    fn what_a_base_had_before_a_power_cut_or_a_restart_is_gone() {
+        for change in [PowerChange::Off, PowerChange::Rebooting] {
+            let mut script = anna();
+            script.power(20, change);
+            assert!(!registered(&script, "anna", 21), "{change:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use evidence::log::{Log, Stamp};
 use evidence::record::{Direction, Fate, Observation, Parsed, PowerChange, Record, Sip, Unit};
+use std::sync::Arc;
 
 /// A log that grows message by message, all at one unit.
 #[derive(Default)]
@@ -12,7 +13,7 @@ pub(crate) struct Script {
 }
 
 impl Script {
-    pub(crate) fn records(&self) -> &[Record] {
+    pub(crate) fn records(&self) -> &[Arc<Record>] {
         self.log.records()
     }
 
@@ -89,8 +90,7 @@ impl Script {
         self.message(at, Direction::FromBase, Fate::Sent, text);
     }
 
-    pub(crate) fn power_off(&mut self, at: u64) {
-        let change = PowerChange::Off;
+    pub(crate) fn power(&mut self, at: u64, change: PowerChange) {
         self.append(at, Observation::Power { change });
     }
 

@@ -8,14 +8,13 @@
 //! | a NOTIFY reaches the base | `terminated`: it has ended; a shorter `expires` counts |
 //! | the base answers that NOTIFY with a 2xx | it is live, even when the 2xx to the SUBSCRIBE is still on its way |
 //! | the base refuses that NOTIFY | it has ended, or it is in doubt: not every notifier keeps it then |
-//! | the unit loses its power, or ends | what it had is gone |
+//! | the unit loses its power, restarts, or ends | what it had is gone |
 //!
-//! Only packages of the table of services count. This reader knows nothing of the server's memory.
+//! Only the package of the services counts, see [`is_about_services`]. This reader knows nothing of the server's memory.
 
-use super::{is_same, user_part};
+use super::{is_about_services, is_same, user_part};
 use evidence::message::{Message, Method, parameter};
 use evidence::record::{Direction, Fate, Observation, PowerChange, Record, Unit};
-use sip::service::TABLE;
 use sip::time::Instant;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -73,7 +72,7 @@ impl Subscriptions {
     pub fn observe(&mut self, record: &Record) {
         match &record.observation {
             Observation::Power {
-                change: PowerChange::Off | PowerChange::Ended,
+                change: PowerChange::Off | PowerChange::Rebooting | PowerChange::Ended,
             } => self.on_power_lost(record.unit.as_ref()),
             Observation::Sip(sip) => {
                 let read = is_about_subscriptions(&sip.bytes);
@@ -138,7 +137,7 @@ impl Subscriptions {
             return;
         };
         let user = request.from_uri().and_then(user_part);
-        let (Some(user), true) = (user, is_ours(request)) else {
+        let (Some(user), true) = (user, is_about_services(request)) else {
             return;
         };
         let named = (key.clone(), cseq);
@@ -199,7 +198,8 @@ impl Subscriptions {
         let Some(key) = peers_key(notify) else {
             return;
         };
-        let Some(held) = self.held.get_mut(&key).filter(|_| is_ours(notify)) else {
+        let held = self.held.get_mut(&key);
+        let Some(held) = held.filter(|_| is_about_services(notify)) else {
             return;
         };
         let state = notify.header("Subscription-State").unwrap_or_default();
@@ -248,13 +248,6 @@ fn is_about_subscriptions(bytes: &[u8]) -> bool {
     [&b"SUBSCRIBE "[..], b"NOTIFY ", b"SIP/2.0 "]
         .iter()
         .any(|start| bytes.starts_with(start))
-}
-
-/// Whether a request is about a package that carries services.
-fn is_ours(request: &Message) -> bool {
-    let event = request.header("Event").unwrap_or_default();
-    let package = event.split(';').next().unwrap_or_default().trim();
-    TABLE.iter().any(|row| row.package == package)
 }
 
 /// The dialog of a request that the base sent, or of the response to it, with its CSeq number.
@@ -452,19 +445,23 @@ mod tests {
     }
 
     #[test]
-    fn packages_that_carry_no_service_do_not_count() {
-        let mut script = Script::default();
-        let rest = "Event: message-summary\r\nExpires: 600\r\n";
-        script.request(0, "SUBSCRIBE", "anna", 1, rest);
-        accept(&mut script, 1, 1, 600);
-        assert_eq!(count(&script, 2), 0);
+    fn other_packages_do_not_count() {
+        for package in ["message-summary", "x-broadworks-hoteling"] {
+            let mut script = Script::default();
+            let rest = format!("Event: {package}\r\nExpires: 600\r\n");
+            script.request(0, "SUBSCRIBE", "anna", 1, &rest);
+            accept(&mut script, 1, 1, 600);
+            assert_eq!(count(&script, 2), 0, "{package}");
+        }
     }
 
     #[test]
-    fn what_a_base_had_before_a_power_cut_is_gone() {
-        let mut script = subscribed();
-        script.power_off(20);
-        assert_eq!(count(&script, 21), 0);
+    fn what_a_base_had_before_a_power_cut_or_a_restart_is_gone() {
+        for change in [PowerChange::Off, PowerChange::Rebooting] {
+            let mut script = subscribed();
+            script.power(20, change);
+            assert_eq!(count(&script, 21), 0, "{change:?}");
+        }
     }
 
     #[test]

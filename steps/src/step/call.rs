@@ -19,11 +19,12 @@ async fn dials_code(
             let dialect = scene.bench()?.dialect();
             let digits = dialect.dialled(wanted.service(), wanted.0.active, number);
             let digits = digits.ok_or_else(|| {
-                StepFailure::Rig(format!(
+                StepFailure::NotApplicable(format!(
                     "the server's dialect has no feature access code for {wanted}"
                 ))
             })?;
-            scene.mark()?;
+            let user = scene.person(&person.0)?.user;
+            scene.mark_for(&user)?;
             scene.handset(&person.0)?.dial(&digits)?;
             Ok(())
         })

@@ -9,11 +9,16 @@ use cucumber::{given, when};
 use evidence::message::Method;
 use server::dialect::Device;
 use server::fault::{Action, Ending, Fault, Purpose};
-use server::{ServiceValue, SiteId};
+use server::{Package, ServiceValue, SiteId, SubscriptionFilter};
 use sip::service::Service;
 
 fn on_subscribe(action: Action) -> Fault {
     Fault::new(action).on_method(&Method::Subscribe)
+}
+
+/// The subscriptions of a user that the features are about.
+fn services_of(user: &str) -> SubscriptionFilter {
+    SubscriptionFilter::of_user(user).in_package(Package::FeatureEvent)
 }
 
 #[given(expr = "the server notifies {setting} whatever it is asked")]
@@ -261,10 +266,10 @@ async fn forgets(world: &mut World, step: &Step, name: String) -> Result<(), Ste
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
-            scene.mark()?;
+            scene.mark_for(&user)?;
             let words = format!("the server forgets the subscription of {name}");
             scene.inject_fault(&words, |server, _| {
-                server.forget_subscriptions(SiteId::FIRST, &user.as_str().into());
+                server.forget_subscriptions(SiteId::FIRST, &services_of(&user));
             })
         })
         .await
@@ -280,8 +285,8 @@ async fn ends_with(
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
-            scene.mark()?;
-            let (which, ending) = (user.as_str().into(), Ending::because(&reason));
+            scene.mark_for(&user)?;
+            let (which, ending) = (services_of(&user), Ending::because(&reason));
             scene.inject(|server, now| {
                 server.end_subscriptions(now, SiteId::FIRST, &which, &ending);
             })

@@ -1,5 +1,6 @@
 //! What users do at their handsets, and what the displays show them.
 
+use super::seconds;
 use crate::scene::{Scene, StepFailure};
 use crate::sight::{self, EditorWords};
 use crate::vocabulary::{Limit, Person, ServiceName, Setting};
@@ -22,7 +23,8 @@ async fn user_changes(
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            scene.mark()?;
+            let user = scene.person(&person.0)?.user;
+            scene.mark_for(&user)?;
             scene.handset(&person.0)?.set_service(wanted.0)?;
             Ok(())
         })
@@ -74,6 +76,21 @@ async fn idle_screen_shows(
         .perform(step, move |scene| {
             let deadline = deadline(scene, &person.0, limit)?;
             scene.idle_shows(&person.0, &wanted, deadline)
+        })
+        .await
+}
+
+#[then(expr = "{person}'s idle screen goes on showing {setting} for {int} seconds")]
+async fn idle_screen_goes_on_showing(
+    world: &mut World,
+    step: &Step,
+    person: Person,
+    wanted: Setting,
+    length: String,
+) -> Result<(), StepFailure> {
+    world
+        .perform(step, move |scene| {
+            scene.idle_goes_on_showing(&person.0, &wanted, seconds(&length)?)
         })
         .await
 }

@@ -106,7 +106,7 @@ fn switch(scene: &mut Scene, name: &str, sync: Sync) -> Result<(), StepFailure> 
 /// Has the server tell the base to fetch its file again.
 fn tell(scene: &mut Scene, name: &str) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
-    scene.mark()?;
+    scene.mark_for(&user)?;
     scene.inject(|server, now| server.check_sync(now, SiteId::FIRST, &user))?;
     Ok(())
 }

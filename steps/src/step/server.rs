@@ -64,7 +64,7 @@ async fn portal_has_set(
 fn set_at_portal(scene: &mut Scene, wanted: &Setting, name: &str) -> Result<(), StepFailure> {
     let user = scene.person(name)?.user;
     let value = stored(scene, &user, wanted)?;
-    scene.mark()?;
+    scene.mark_for(&user)?;
     Ok(scene.portal()?.change(&user, wanted.service(), &value)?)
 }
 

@@ -69,11 +69,7 @@ fn is_synchronised(
     let limit = deadline.since(start.at);
     let mut branches = Vec::new();
     let answered = scene.await_record(start, limit, |record| {
-        if let Some(notify) = sight::delivered_notify(record)
-            && sight::is_to(&notify, &user)
-            && notify
-                .header("Event")
-                .is_some_and(|event| event.starts_with("as-feature-event"))
+        if let Some(notify) = sight::notify_for(record, &user)
             && !notify
                 .header("Subscription-State")
                 .is_some_and(|it| it.starts_with("terminated"))
@@ -149,7 +145,7 @@ async fn asks_for(
             let mark = scene.stimulus;
             let mut asked = Vec::new();
             let found = scene.await_record(mark, limit, |record| {
-                let request = sight::request_from_base(record, &Method::Subscribe);
+                let request = sight::subscribe(record);
                 let Some(intent) = request.as_deref().and_then(sight::asked) else {
                     return false;
                 };
@@ -203,7 +199,7 @@ async fn does_not_ask_again(
             let records = scene.bench()?.log().after(start.seq);
             for record in records {
                 if asked.is_none() {
-                    let request = sight::request_from_base(record, &Method::Subscribe);
+                    let request = sight::subscribe(record);
                     asked = request.filter(|request| !request.body().is_empty());
                 } else if let (Some(asked), Some(notify)) =
                     (&asked, sight::delivered_notify(record))
@@ -234,12 +230,12 @@ fn no_change_for(scene: &mut Scene, start: Mark, length: Duration) -> Result<(),
         .records()
         .iter()
         .take_while(|record| record.seq <= start.seq)
-        .filter_map(|record| sight::request_from_base(record, &Method::Subscribe))
+        .filter_map(|record| sight::subscribe(record))
         .map(|request| request.wire().to_vec())
         .collect();
     let records = scene.run_until(start, length)?;
     let asked = records.iter().find_map(|record| {
-        let request = sight::request_from_base(record, &Method::Subscribe)?;
+        let request = sight::subscribe(record)?;
         let is_new = !before
             .iter()
             .any(|old| old.as_slice() == request.wire().as_ref());
@@ -277,8 +273,8 @@ async fn subscribes(
                 first_registration(scene, &name, &user)?
             };
             let found = scene.await_record(start, limit, |record| {
-                let request = sight::request_from_base(record, &Method::Subscribe);
-                request.is_some_and(|it| sight::is_from(&it, &user) && it.to_tag().is_none())
+                let request = sight::subscribe_for(record, &user);
+                request.is_some_and(|it| it.to_tag().is_none())
             })?;
             scene.seen = found.ok_or_else(|| {
                 let limit = limit.as_secs();
@@ -335,7 +331,7 @@ async fn does_not_subscribe(
         .await
 }
 
-fn initial_subscribes(records: &[Record], user: &str) -> usize {
+fn initial_subscribes(records: &[Arc<Record>], user: &str) -> usize {
     distinct_subscribes(records, user)
         .into_iter()
         .filter(|it| it.to_tag().is_none())
@@ -343,12 +339,10 @@ fn initial_subscribes(records: &[Record], user: &str) -> usize {
 }
 
 /// The SUBSCRIBEs of a user, each once however often it was retransmitted.
-fn distinct_subscribes(records: &[Record], user: &str) -> Vec<Arc<Message>> {
+fn distinct_subscribes(records: &[Arc<Record>], user: &str) -> Vec<Arc<Message>> {
     let mut by_branch = BTreeMap::new();
     for record in records {
-        if let Some(request) = sight::request_from_base(record, &Method::Subscribe)
-            && sight::is_from(&request, user)
-        {
+        if let Some(request) = sight::subscribe_for(record, user) {
             by_branch
                 .entry(request.branch().map(str::to_owned))
                 .or_insert(request);
@@ -368,11 +362,15 @@ async fn sends_nothing(
         .perform(step, move |scene| {
             let start = scene.stimulus;
             let (user, length) = (scene.person(&name)?.user, seconds(&length)?);
-            let about_services = [Method::Subscribe, Method::Invite, Method::Publish];
+            // A feature access code is dialled as an ordinary call; what else is sent names its package.
+            let may_tell = [Method::Subscribe, Method::Invite, Method::Publish];
             let sent = scene.run_until(start, length)?.iter().find_map(|record| {
-                about_services.iter().find(|method| {
-                    sight::request_from_base(record, method)
-                        .is_some_and(|request| sight::is_from(&request, &user))
+                may_tell.iter().find(|method| {
+                    let request = sight::request_from_base(record, method);
+                    request.is_some_and(|request| {
+                        sight::is_from(&request, &user)
+                            && (**method == Method::Invite || sight::is_about_services(&request))
+                    })
                 })
             });
             match sent {
@@ -411,35 +409,47 @@ async fn sends_at_most(
         .await
 }
 
-#[then(regex = r"^the base sends one SUBSCRIBE (\d+) times? within (\d+) seconds$")]
+#[then(
+    regex = r"^the base (repeats|does not repeat) its first SUBSCRIBE for (\w+) during (\d+) seconds$"
+)]
 async fn sends_copies(
     world: &mut World,
     step: &Step,
-    times: String,
-    limit: String,
+    wanted: String,
+    name: String,
+    length: String,
 ) -> Result<(), StepFailure> {
     world
         .perform(step, move |scene| {
-            let wanted = number::<usize>(&times)?;
+            let (user, length) = (scene.person(&name)?.user, seconds(&length)?);
             let start = scene.stimulus;
-            let records = scene.run_until(start, seconds(&limit)?)?;
-            let subscribes: Vec<Arc<Message>> = records
+            let mut branch = None;
+            let first = scene.await_record(start, STARTS, |record| {
+                let request = sight::subscribe_for(record, &user);
+                branch = request
+                    .as_ref()
+                    .and_then(|it| it.branch().map(str::to_owned));
+                request.is_some()
+            })?;
+            let first = first.ok_or_else(|| {
+                let limit = STARTS.as_secs();
+                StepFailure::Base(format!(
+                    "the base did not subscribe for {name} within {limit} s"
+                ))
+            })?;
+            // How often and when is the schedule of the profile's T1, and not a step's business.
+            let records = scene.run_until(first, length)?;
+            let copies = records
                 .iter()
-                .filter_map(|record| sight::request_from_base(record, &Method::Subscribe))
-                .collect();
-            let first = subscribes
-                .first()
-                .and_then(|first| first.branch().map(str::to_owned));
-            let copies = subscribes
-                .iter()
-                .filter(|it| it.branch() == first.as_deref())
+                .filter_map(|record| sight::subscribe_for(record, &user))
+                .filter(|copy| copy.branch() == branch.as_deref())
                 .count();
-            if copies == wanted {
+            if (copies > 0) == (wanted == "repeats") {
                 return Ok(());
             }
-            let copies = counted(copies, "time");
+            let (copies, length) = (counted(copies, "time"), length.as_secs());
             Err(StepFailure::Base(format!(
-                "the base sent its first SUBSCRIBE {copies}, not {wanted}"
+                "the base repeated its first SUBSCRIBE for {name} {copies} in {length} s"
             )))
         })
         .await
@@ -460,7 +470,7 @@ async fn is_refreshed(
                 let start = scene.here()?;
                 refresh_leaves(scene, &name, &user, start)?;
                 // Deadlines of what follows count from the refresh, not from what was forgotten before it.
-                scene.stimulus = scene.seen;
+                scene.stimulate(scene.seen, &user);
                 scene.notify_for(&name)?;
             }
             Ok(())
@@ -475,7 +485,7 @@ async fn comes_up(world: &mut World, step: &Step, name: String) -> Result<(), St
             let user = scene.person(&name)?.user;
             let start = scene.here()?;
             refresh_leaves(scene, &name, &user, start)?;
-            scene.stimulus = scene.seen;
+            scene.stimulate(scene.seen, &user);
             Ok(())
         })
         .await
@@ -489,8 +499,8 @@ fn refresh_leaves(
     start: Mark,
 ) -> Result<(), StepFailure> {
     let found = scene.await_record(start, LONGEST_LIFE, |record| {
-        let request = sight::request_from_base(record, &Method::Subscribe);
-        request.is_some_and(|it| sight::is_from(&it, user) && it.to_tag().is_some())
+        let request = sight::subscribe_for(record, user);
+        request.is_some_and(|it| it.to_tag().is_some())
     })?;
     scene.seen = found.ok_or_else(|| {
         let limit = LONGEST_LIFE.as_secs();
@@ -521,7 +531,7 @@ async fn is_up_to_date(world: &mut World, step: &Step, name: String) -> Result<(
                 }
                 scene.run_on(deadline)?;
             }
-            scene.mark()?;
+            scene.mark_for(&user)?;
             scene.inject(|server, now| {
                 server.notify(now, SiteId::FIRST, &user, &NotifySpec::new())
             })?;
@@ -544,11 +554,9 @@ async fn lives_on(
             let start = scene.here()?;
             let records = scene.run_until(start, seconds(&length)?)?;
             let lost = records.iter().find_map(|record| {
-                let notify = sight::delivered_notify(record)?;
-                let over = notify
-                    .header("Subscription-State")?
-                    .starts_with("terminated");
-                (over && sight::is_to(&notify, &user)).then_some(record.at)
+                let notify = sight::notify_for(record, &user)?;
+                let state = notify.header("Subscription-State")?;
+                state.starts_with("terminated").then_some(record.at)
             });
             if let Some(at) = lost {
                 let at = Instant::from_micros(at);
@@ -580,18 +588,17 @@ async fn ends(
             let (user, limit) = (scene.person(&name)?.user, seconds(&limit)?);
             let start = scene.stimulus;
             let found = scene.await_record(start, limit, |record| {
-                let request = sight::request_from_base(record, &Method::Subscribe);
-                request.is_some_and(|it| {
-                    sight::is_from(&it, &user) && it.to_tag().is_some() && it.expires() == Some(0)
-                })
+                let request = sight::subscribe_for(record, &user);
+                request.is_some_and(|it| it.to_tag().is_some() && it.expires() == Some(0))
             })?;
-            // What the base answers next is the closing NOTIFY, not the one that made it look for its provisioning.
-            scene.stimulus = found.ok_or_else(|| {
+            let found = found.ok_or_else(|| {
                 let limit = limit.as_secs();
                 StepFailure::Base(format!(
                     "the base did not end {name}'s subscription within {limit} s"
                 ))
             })?;
+            // What the base answers next is the closing NOTIFY, not the one that made it look for its provisioning.
+            scene.stimulate(found, &user);
             Ok(())
         })
         .await
@@ -606,24 +613,29 @@ async fn answered_challenge(
     world
         .perform(step, move |scene| {
             let user = scene.person(&name)?.user;
-            let records = scene.bench()?.log().records();
-            let mut challenged: Vec<String> = Vec::new();
-            for record in records {
+            let start = scene.stimulus;
+            let mut challenged: Vec<(Arc<Message>, &str)> = Vec::new();
+            for record in scene.bench()?.log().after(start.seq) {
                 if let Some(response) = sight::response(record, Direction::ToBase, Fate::Delivered)
-                    && matches!(response.status(), Some(401 | 407))
+                    && sight::is_from(&response, &user)
                     && response
                         .cseq()
                         .is_some_and(|(_, method)| method == Method::Subscribe)
                 {
-                    challenged.push(response.call_id().to_owned());
+                    match response.status() {
+                        Some(401) => challenged.push((response, "Authorization")),
+                        Some(407) => challenged.push((response, "Proxy-Authorization")),
+                        _ => {}
+                    }
                 }
-                if let Some(request) = sight::request_from_base(record, &Method::Subscribe)
-                    && sight::is_from(&request, &user)
-                    && request.header("Authorization").is_some()
-                    && challenged
-                        .iter()
-                        .any(|call_id| call_id == request.call_id())
-                {
+                let answers = |request: &Message| {
+                    challenged.iter().any(|(challenge, credentials)| {
+                        challenge.call_id() == request.call_id()
+                            && challenge.branch() != request.branch()
+                            && request.header(credentials).is_some()
+                    })
+                };
+                if sight::subscribe_for(record, &user).is_some_and(|request| answers(&request)) {
                     return Ok(());
                 }
             }

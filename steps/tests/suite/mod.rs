@@ -14,7 +14,7 @@ use steps::cli::SelectArgs;
 use steps::command;
 use steps::opener::Benches;
 use steps::plan::{Extent, Plan, Selection};
-use steps::suite::Pass;
+use steps::suite::{Opener, Pass};
 
 /// The top of the work tree: features, rigs and mutants are named from here.
 pub(crate) fn at_the_top() -> PathBuf {
@@ -45,7 +45,7 @@ pub(crate) fn plan(rigs: &[Arc<Rig>], selection: Selection) -> Arc<Plan> {
 }
 
 /// Runs a plan and gives its cases, by id.
-pub(crate) fn run(plan: &Arc<Plan>, jobs: usize, benches: Benches) -> Vec<Case> {
+pub(crate) fn run(plan: &Arc<Plan>, jobs: usize, opener: impl Opener + 'static) -> Vec<Case> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -57,7 +57,7 @@ pub(crate) fn run(plan: &Arc<Plan>, jobs: usize, benches: Benches) -> Vec<Case> 
         lab: LabKind::Virtual,
         jobs,
         fail_fast: false,
-        opener: Arc::new(benches),
+        opener: Arc::new(opener),
     };
     runtime.block_on(pass.run(move |case| heard.borrow_mut().push(case)));
     let mut cases = Rc::try_unwrap(cases).ok().unwrap().into_inner();

@@ -124,7 +124,6 @@ impl World {
         let bench = Bench::open(Setup {
             lab,
             seed: 1,
-            scenario: "WORLD".to_owned(),
             rig: Arc::new(rig.clone()),
             face: plan.face,
             profile: Arc::new(profile),
@@ -233,7 +232,8 @@ impl World {
     /// The displays that showed the service after the mark, by handset.
     pub(crate) fn showing(&self, service: Service, mark: u64) -> BTreeSet<String> {
         let display = &self.bench.profile().display;
-        let records = self.bench.log().after(mark).iter().filter_map(shown);
+        let records = self.bench.log().after(mark).iter();
+        let records = records.filter_map(|record| shown(record));
         records
             .filter(|screen| display.idle_mark(screen, service).is_some())
             .map(|screen| screen.handset.clone())

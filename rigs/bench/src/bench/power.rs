@@ -65,14 +65,7 @@ impl Bench {
         self.settle()?;
         self.power_changed(place, PowerChange::Off);
         if let Some(unit) = self.units.get_mut(place) {
-            unit.ending = true;
-            unit.screens.clear();
-            if let Some(console) = &mut unit.console {
-                console.switch_off();
-            }
-            if let Some(web) = &mut unit.web {
-                web.switch_off();
-            }
+            unit.switch_off();
         }
         let node = self.node(place)?;
         self.lab.power_off(node).map_err(|error| self.breaks(error))
@@ -91,7 +84,7 @@ impl Bench {
         self.power_on()
     }
 
-    /// Asks every unit to shut down cleanly and waits for its end.
+    /// Asks every unit to shut down cleanly and waits for its end. Whether all have ended, or were off already.
     ///
     /// # Errors
     /// When the rig cannot do that.

@@ -7,6 +7,7 @@ use crate::console::{self, display};
 use crate::error::RigError;
 use crate::lab::{Indication, LONGEST_WAIT, NodeId, Observed};
 use crate::web::{self, Driver};
+use bytes::Bytes;
 use evidence::log::Stamp;
 use evidence::record::{Fate, Observation, PowerChange, Screen};
 use sip::node::ExchangeId;
@@ -77,9 +78,7 @@ impl Bench {
                 self.append_at(place, stamp, Observation::Sip(sip));
             }
             Indication::HttpReply { exchange, reply } => {
-                if let Some(answer) = self.controls.get_mut(&exchange) {
-                    *answer = Some(reply);
-                } else if let Some(web) = self.web_at(place) {
+                if let Some(web) = self.web_at(place) {
                     web.handle_reply(at, exchange, reply);
                 }
             }
@@ -113,14 +112,18 @@ impl Bench {
         self.units.get_mut(place?)?.web.as_mut()
     }
 
-    /// Answers a fetch. Where the laboratory cannot tell who asks, the name of the file does.
+    /// Answers a fetch. Where the laboratory cannot tell who asks, the name of the file does, or that there is one unit.
     fn serve(&mut self, place: Option<usize>, stamp: Stamp, exchange: ExchangeId, path: &str) {
         let named = |unit: &UnitBench| unit.file.is_at(path);
         let place = place
             .or_else(|| self.units.iter().position(named))
-            .unwrap_or(0);
-        let Some(unit) = self.units.get(place) else {
-            return;
+            .or_else(|| (self.units.len() == 1).then_some(0));
+        let Some(unit) = place.and_then(|place| self.units.get(place)) else {
+            let mut response = http::Response::new(Bytes::new());
+            *response.status_mut() = http::StatusCode::NOT_FOUND;
+            self.lab.reply(exchange, response);
+            let text = format!("somebody fetched {path}, which is the file of no unit");
+            return self.append(stamp, Observation::Note { text });
         };
         let (response, document) = unit.file.serve(path);
         let observation = Observation::Provisioning {
@@ -129,14 +132,14 @@ impl Bench {
             document,
         };
         self.lab.reply(exchange, response);
-        self.append_at(Some(place), stamp, observation);
+        self.append_at(place, stamp, observation);
     }
 
     fn on_end(&mut self, place: Option<usize>, at: Instant) -> Result<(), RigError> {
         let unit = place.and_then(|place| self.units.get_mut(place));
         match (place, unit) {
             (Some(place), Some(unit)) if unit.ending => {
-                unit.ended = true;
+                unit.switch_off();
                 self.power_changed(place, PowerChange::Ended);
                 Ok(())
             }

@@ -8,15 +8,8 @@ use super::Bench;
 use crate::error::RigError;
 use crate::lab::{Lab, NodeId};
 use ::server::{AppServer, Dialect, Faults, Portal, PortalError, UserConfig};
-use bytes::Bytes;
-use sip::node::HttpFailure;
 use sip::service::{Service, Setting};
 use sip::time::Instant;
-use std::time::Duration;
-
-/// How long the control interface of our own server may take: our choice, because a server that is busy with 500 accounts
-/// answers within a second.
-const CONTROL: Duration = Duration::from_secs(10);
 
 /// The portal of an application server, at the present lab time.
 pub struct PortalNow<'b> {
@@ -142,36 +135,5 @@ impl Bench {
         server.ok_or_else(|| RigError::Missing {
             what: "application server".to_owned(),
         })
-    }
-
-    /// Sends a request to the control interface of our own server and waits for the answer.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    pub fn control(
-        &mut self,
-        request: http::Request<Bytes>,
-    ) -> Result<http::Response<Bytes>, RigError> {
-        self.intact()?;
-        let line = format!("{} {}", request.method(), request.uri());
-        self.note(&format!("the control interface is sent {line}"));
-        let server = self.server(0)?;
-        let exchange = self.lab.request(server, request);
-        self.controls.insert(exchange, None);
-        let deadline = self.now() + CONTROL;
-        loop {
-            let answered = self.controls.get(&exchange).is_some_and(Option::is_some);
-            if answered || self.now() >= deadline {
-                break;
-            }
-            self.step(deadline)?;
-        }
-        let reason = match self.controls.remove(&exchange).flatten() {
-            Some(Ok(response)) => return Ok(response),
-            Some(Err(HttpFailure(reason))) => reason,
-            None => "no answer".to_owned(),
-        };
-        let part = format!("the server's control interface, {line}");
-        Err(self.breaks(RigError::Lab { part, reason }))
     }
 }

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// A unit and its instruments.
+#[derive(Clone)]
 pub(super) struct UnitBench {
     pub(super) name: Unit,
     pub(super) node: NodeId,
@@ -26,8 +27,9 @@ pub(super) struct UnitBench {
     pub(super) web_answers: VecDeque<Value>,
     pub(super) logged_out: bool,
     pub(super) screens: BTreeMap<String, Screen>,
-    /// It was asked to end.
+    /// It was asked to end, or has lost its power.
     pub(super) ending: bool,
+    /// It is off.
     pub(super) ended: bool,
 }
 
@@ -69,8 +71,20 @@ impl UnitBench {
             logged_out: false,
             screens: BTreeMap::new(),
             ending: false,
-            ended: false,
+            ended: true,
         })
+    }
+
+    /// The unit has no power any more, or has ended: its instruments listen to nothing.
+    pub(super) fn switch_off(&mut self) {
+        (self.ending, self.ended) = (true, true);
+        self.screens.clear();
+        if let Some(console) = &mut self.console {
+            console.switch_off();
+        }
+        if let Some(web) = &mut self.web {
+            web.switch_off();
+        }
     }
 }
 

@@ -24,8 +24,6 @@ pub struct Matcher {
     pub status: Option<u16>,
     /// Only messages from or to this host: one of several units or sites.
     pub host: Option<IpAddr>,
-    /// Only messages whose bytes contain this text, such as an account's address.
-    pub containing: Option<String>,
 }
 
 /// What happens to a message that matches.
@@ -39,7 +37,7 @@ pub enum Effect {
     Duplicate(Duration),
     /// It is lost with this probability, in percent.
     Lose(u8),
-    /// It is overtaken by the next message in the same direction.
+    /// It is overtaken by the next message in the same direction; a piece of a stream never is.
     Reorder,
     /// The TCP connection it travels on is reset; a datagram is lost.
     Reset,
@@ -113,13 +111,6 @@ impl Fault {
         self
     }
 
-    /// Only messages that contain this text.
-    #[must_use]
-    pub fn containing(mut self, text: &str) -> Self {
-        self.matcher.containing = Some(text.to_owned());
-        self
-    }
-
     /// Only the next `count` matching messages.
     #[must_use]
     pub fn next(mut self, count: u32) -> Self {
@@ -168,9 +159,6 @@ impl fmt::Display for Fault {
         if let Some(host) = self.matcher.host {
             write!(f, " at {host}")?;
         }
-        if let Some(text) = &self.matcher.containing {
-            write!(f, " with {text}")?;
-        }
         if self.skip > 0 {
             write!(f, " after {}", self.skip)?;
         }
@@ -200,9 +188,11 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Loads a fault.
+    /// Loads a fault; one that is for no message at all does nothing.
     pub fn load(&mut self, fault: Fault) {
-        self.loaded.push(fault);
+        if fault.count != Some(0) {
+            self.loaded.push(fault);
+        }
     }
 
     /// Forgets all faults.
@@ -272,10 +262,6 @@ impl Matcher {
             && self
                 .status
                 .is_none_or(|wanted| Some(wanted) == heading.status)
-            && self
-                .containing
-                .as_ref()
-                .is_none_or(|text| contains(&sip.bytes, text.as_bytes()))
     }
 }
 
@@ -318,13 +304,6 @@ impl<'a> Heading<'a> {
     }
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    needle.is_empty()
-        || haystack
-            .windows(needle.len())
-            .any(|window| window == needle)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +340,13 @@ mod tests {
             .collect();
         assert_eq!(fates, [Passage::Lost, Passage::Lost, PASSES]);
         assert!(!faults.any());
+    }
+
+    #[test]
+    fn a_fault_for_no_message_does_nothing() {
+        let mut faults = loaded(Fault::new(Effect::Drop).next(0));
+        assert!(!faults.any());
+        assert_eq!(pass(&mut faults, Direction::ToBase, NOTIFY), PASSES);
     }
 
     #[test]

@@ -15,6 +15,8 @@ use super::{
     BaseSpec, Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace, framing_lost,
 };
 use crate::error::RigError;
+use crate::setup::{Seeds, nth};
+
 use bytes::Bytes;
 use evidence::record::Direction;
 use nodes::{Machine, Slot};
@@ -122,6 +124,19 @@ enum Task {
         Result<http::Response<Bytes>, HttpFailure>,
     ),
     ToNode(NodeId, Input),
+}
+
+impl Task {
+    /// Whether it is lost when this unit loses its power. Whoever asked the unit by HTTP still gets an answer.
+    fn ends_with(&self, unit: NodeId) -> bool {
+        match self {
+            Self::ConsoleFromUnit(node, _)
+            | Self::Event(node, _)
+            | Self::Fetch(node, ..)
+            | Self::ToNode(node, _) => *node == unit,
+            Self::ReplyFromNode(..) => false,
+        }
+    }
 }
 
 /// What happens next.
@@ -340,6 +355,25 @@ impl Lab for VirtualLab {
             }
         }
         layout
+    }
+
+    fn fork(&self) -> Option<Box<dyn Lab>> {
+        Some(Box::new(self.clone()))
+    }
+
+    fn reseed(&mut self, seed: u64) {
+        let seeds = Seeds::from_scenario(seed);
+        self.transit.reseed(seeds.network);
+        let (mut servers, mut units) = (0, 0);
+        for slot in &mut self.nodes {
+            let (count, seed) = if slot.is_unit() {
+                (&mut units, seeds.base)
+            } else {
+                (&mut servers, seeds.server)
+            };
+            slot.reseed(nth(seed, *count));
+            *count += 1;
+        }
     }
 
     fn with_server(&mut self, server: NodeId, verb: &mut dyn FnMut(&mut AppServer, Instant)) {

@@ -25,6 +25,7 @@ use super::names::Names;
 use super::network::Fault;
 use super::{Indication, Lab, Layout, NodeId, Observed, ServerPlace, UnitPlace};
 use crate::error::RigError;
+use crate::setup::Seeds;
 use base_port::broken;
 use bytes::Bytes;
 use server::AppServer;
@@ -99,6 +100,17 @@ impl Lab for WireLab {
 
     fn wall(&self) -> Option<u64> {
         Some(self.world.clock.wall(self.now()))
+    }
+
+    fn fork(&self) -> Option<Box<dyn Lab>> {
+        None
+    }
+
+    /// Only the network is ours to reseed: emulated bases are processes, and a server keeps its numbers.
+    fn reseed(&mut self, seed: u64) {
+        self.world
+            .transit
+            .reseed(Seeds::from_scenario(seed).network);
     }
 
     fn layout(&self) -> Layout {

@@ -11,6 +11,7 @@ use super::{
 };
 use document::{Document, FileError};
 use serde::Deserialize;
+use std::net::{IpAddr, SocketAddr};
 
 /// One unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,6 +204,18 @@ impl Rig {
     }
 }
 
+/// The host of an address without its port: a laboratory tells units apart by nothing else.
+fn host_of(address: &str) -> String {
+    let with_port = address.parse::<SocketAddr>().map(|address| address.ip());
+    match with_port.or_else(|_| address.parse::<IpAddr>()) {
+        Ok(ip) => ip.to_canonical().to_string(),
+        Err(_) => {
+            let name = address.rsplit_once(':').map_or(address, |(name, _)| name);
+            name.to_ascii_lowercase()
+        }
+    }
+}
+
 /// What two units must not have in common: the key of the later one, and what is wrong with it.
 fn clash(earlier: &RigUnit, unit: &RigUnit) -> Option<(&'static str, String)> {
     let owner = &earlier.name;
@@ -214,9 +227,24 @@ fn clash(earlier: &RigUnit, unit: &RigUnit) -> Option<(&'static str, String)> {
     }
     if let (BaseUnderTest::Real { address }, BaseUnderTest::Real { address: other }) =
         (&unit.base, &earlier.base)
-        && address == other
     {
-        return Some(("address", format!("is the address of unit \"{owner}\"")));
+        if host_of(address) == host_of(other) {
+            let problem = format!("is the address of unit \"{owner}\"");
+            return Some(("address", problem));
+        }
+        let port = |unit: &RigUnit| unit.console.as_ref().map(|console| console.port.clone());
+        if port(unit).is_some_and(|own| port(earlier) == Some(own)) {
+            let problem = format!("is the console of unit \"{owner}\"");
+            return Some(("console.port", problem));
+        }
+        let url = |unit: &RigUnit| {
+            let web = unit.web.as_ref();
+            web.map(|web| web.url.trim_end_matches('/').to_ascii_lowercase())
+        };
+        if url(unit).is_some_and(|own| url(earlier) == Some(own)) {
+            let problem = format!("is the web interface of unit \"{owner}\"");
+            return Some(("web.url", problem));
+        }
     }
     let mut shared = unit.handsets.iter();
     let ipui = shared.find(|ipui| earlier.handsets.contains(ipui))?;
@@ -389,16 +417,62 @@ handsets = { ipui = [\"02c0ffee01\"] }
         assert_eq!(rig(&format!("{ANNEXE}{second}")).unwrap().units().len(), 3);
     }
 
+    /// What is wrong with two real units: the key and why.
+    fn real_pair(own: [&str; 3], other: [&str; 3]) -> Option<(usize, String, String)> {
+        let lines = |[address, port, url]: [&str; 3], text: &str| {
+            text.replace("emulated = \"n870\"", &format!("address = \"{address}\""))
+                .replace("port = \"emulated\"", &format!("port = \"{port}\""))
+                .replace("url = \"emulated\"", &format!("url = \"{url}\""))
+        };
+        let sections = "[unit.console]\nport = \"emulated\"\n[unit.web]\nurl = \"emulated\"\n";
+        let text = lines(own, RIG) + &lines(other, &format!("{ANNEXE}{sections}"));
+        let error = Rig::from_toml(&text, Path::new("x")).err()?;
+        Some((error.line, error.key, error.problem))
+    }
+
     #[test]
-    fn two_real_units_have_two_addresses() {
-        let own = RIG
-            .replace("emulated = \"n870\"", "address = \"192.0.2.7\"")
-            .replace("port = \"emulated\"", "port = \"/dev/ttyUSB0\"")
-            .replace("url = \"emulated\"", "url = \"https://192.0.2.7\"");
-        let real = ANNEXE.replace("emulated = \"n870\"", "address = \"192.0.2.7\"")
-            + "console = { port = \"/dev/ttyUSB1\" }\nweb = { url = \"https://192.0.2.7\" }\n";
-        let told = Rig::from_toml(&format!("{own}{real}"), Path::new("x")).unwrap_err();
-        assert_eq!(told.key, "unit[0].address");
-        assert_eq!(told.problem, "is the address of unit \"base\"");
+    fn two_real_units_have_two_hosts_and_lines_of_their_own() {
+        let own = ["192.0.2.7", "/dev/ttyUSB0", "https://192.0.2.7"];
+        let further = ["192.0.2.8", "/dev/ttyUSB1", "https://192.0.2.8"];
+        assert_eq!(real_pair(own, further), None);
+        let (line, _, _) = real_pair(own, own).unwrap();
+        for (place, same, key, problem) in [
+            (0, "192.0.2.7", "address", "is the address of unit \"base\""),
+            (
+                0,
+                "192.0.2.7:5070",
+                "address",
+                "is the address of unit \"base\"",
+            ),
+            (
+                0,
+                "::ffff:192.0.2.7",
+                "address",
+                "is the address of unit \"base\"",
+            ),
+            (
+                1,
+                "/dev/ttyUSB0",
+                "console.port",
+                "is the console of unit \"base\"",
+            ),
+            (
+                2,
+                "https://192.0.2.7/",
+                "web.url",
+                "is the web interface of unit \"base\"",
+            ),
+        ] {
+            let mut clashing = further;
+            clashing[place] = same;
+            let (at, named, told) = real_pair(own, clashing).unwrap();
+            assert_eq!(
+                (named.as_str(), told.as_str()),
+                (format!("unit[0].{key}").as_str(), problem)
+            );
+            assert_eq!(at - line, [0, 4, 6][place], "{key}");
+        }
+        let (names, ports) = (["Base.lab:5060", "a", "b"], ["base.lab", "c", "d"]);
+        assert_eq!(real_pair(names, ports).unwrap().1, "unit[0].address");
     }
 }

@@ -386,6 +386,8 @@ impl Node for FakeBase {
         Box::new(self.clone())
     }
 
+    fn reseed(&mut self, _seed: u64) {}
+
     fn digest(&self) -> u64 {
         digest_of(self)
     }
@@ -403,7 +405,6 @@ pub(crate) fn setup(face: HandsetFace, habit: Habit) -> Setup {
     Setup {
         lab: bench::rig::LabKind::Virtual,
         seed: 1,
-        scenario: "TEST".to_owned(),
         servers: vec![1],
         faults: true,
         names: bench::lab::names::Names::default(),

@@ -15,6 +15,7 @@ use pcap_file::pcapng::blocks::interface_description::{
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The largest piece of a stream that goes into one packet.
@@ -26,7 +27,7 @@ const RESOLUTION: u8 = 9;
 ///
 /// # Errors
 /// When a record does not fit into a packet.
-pub fn to_pcapng(records: &[Record]) -> Result<Vec<u8>, CaptureError> {
+pub fn to_pcapng(records: &[Arc<Record>]) -> Result<Vec<u8>, CaptureError> {
     let mut file = File::begin()?;
     let mut streams = BTreeMap::new();
     let comments = comments(records);
@@ -69,7 +70,7 @@ pub fn to_pcapng(records: &[Record]) -> Result<Vec<u8>, CaptureError> {
 }
 
 /// What findings say about records.
-fn comments(records: &[Record]) -> BTreeMap<u64, Vec<String>> {
+fn comments(records: &[Arc<Record>]) -> BTreeMap<u64, Vec<String>> {
     let mut comments: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for record in records {
         if let Observation::Finding {

@@ -135,7 +135,7 @@ impl Monitor {
 
     /// The whole of a log at once.
     #[must_use]
-    pub fn judge(records: &[Record]) -> Vec<RuleReport> {
+    pub fn judge(records: &[Arc<Record>]) -> Vec<RuleReport> {
         let mut monitor = Self::new();
         for record in records {
             monitor.observe(record);

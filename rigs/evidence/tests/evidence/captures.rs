@@ -13,7 +13,7 @@ const BASE: Base = Base {
 };
 
 fn sip(stage: &Stage) -> Vec<(u64, Sip)> {
-    let only = |record: &evidence::record::Record| match &record.observation {
+    let only = |record: &std::sync::Arc<evidence::record::Record>| match &record.observation {
         Observation::Sip(sip) => Some((record.at, sip.clone())),
         _ => None,
     };

@@ -42,7 +42,7 @@ fn retold(stage: &Stage, number: u32) -> Vec<Record> {
         )
     });
     own.map(|record| {
-        let mut record = record.clone();
+        let mut record = Record::clone(record);
         record.at += shift;
         match &mut record.observation {
             Observation::Sip(sip) => {
@@ -63,8 +63,9 @@ fn retold(stage: &Stage, number: u32) -> Vec<Record> {
 /// Anna's own.
 fn crowd(anna: &Stage) -> [Log; 2] {
     let ordinary = ordinary();
-    let own = anna.log.records().iter().cloned();
-    let mut records: Vec<(bool, Record)> = own.map(|record| (true, record)).collect();
+    let own = anna.log.records().iter();
+    let mut records: Vec<(bool, Record)> =
+        own.map(|record| (true, Record::clone(record))).collect();
     for number in 0..OTHERS {
         let retold = retold(&ordinary, number).into_iter();
         records.extend(retold.map(|record| (false, record)));
@@ -238,7 +239,7 @@ fn a_clone_judges_on_like_its_original_and_does_not_disturb_it() {
             let clone = original.clone();
             let mut noise = original.clone();
             for record in ordinary().log.records() {
-                let mut record = record.clone();
+                let mut record = Record::clone(record);
                 record.at += stage.at;
                 noise.observe(&record);
             }

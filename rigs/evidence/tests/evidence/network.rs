@@ -4,6 +4,7 @@ use crate::stage::{ANNA, Ask, Stage, dnd, set_dnd};
 use evidence::log::Stamp;
 use evidence::monitor::Monitor;
 use evidence::record::{Direction, Fate, Observation, Record, Service::DoNotDisturb, Unit};
+use std::sync::Arc;
 
 /// A day in the life of a handset.
 fn ordinary() -> Stage {
@@ -39,7 +40,7 @@ fn an_ordinary_day_exercises_much_and_breaks_nothing() {
 #[test]
 fn answers_that_come_twice_change_nothing() {
     let mut stage = ordinary();
-    let doubled: Vec<Record> = stage
+    let doubled: Vec<Arc<Record>> = stage
         .log
         .records()
         .iter()
@@ -51,7 +52,7 @@ fn answers_that_come_twice_change_nothing() {
         .collect();
     let mut log = evidence::log::Log::new();
     for record in doubled {
-        log.append(Stamp::of(&record), record.observation);
+        log.append(Stamp::of(&record), record.observation.clone());
     }
     stage.log = log;
     stage.breaks(&[]);
@@ -63,7 +64,7 @@ fn what_was_sent_to_the_base_and_lost_does_not_count() {
     let last = stage.log.records().len();
     stage.notify("1001", &dnd(true));
     let record = stage.log.records()[last].clone();
-    let Observation::Sip(mut sip) = record.observation else {
+    let Observation::Sip(mut sip) = record.observation.clone() else {
         unreachable!()
     };
     let mut log = evidence::log::Log::new();

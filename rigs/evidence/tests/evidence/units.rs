@@ -5,13 +5,14 @@ use evidence::log::{Log, Stamp};
 use evidence::monitor::{Judgement, Monitor};
 use evidence::record::{Observation, PowerChange, Record, Unit};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The logs of two units as one.
 fn beside(east: &Stage, west: &Stage) -> Log {
     let mut records: Vec<Record> = Vec::new();
     for (name, stage) in [("east", east), ("west", west)] {
         for record in stage.log.records() {
-            let mut record = record.clone();
+            let mut record = Record::clone(record);
             let claim = matches!(record.observation, Observation::Claim { .. });
             record.unit = (!claim).then(|| Unit::new(name));
             records.push(record);
@@ -94,8 +95,8 @@ fn a_rule_that_one_unit_can_be_judged_by_is_judged() {
         report.unwrap().judgement.clone()
     };
     assert_eq!(judgement("MENU-01"), Judgement::Pass);
-    let of_west = |record: &&Record| record.unit == Some(Unit::new("west"));
-    let west: Vec<Record> = log.records().iter().filter(of_west).cloned().collect();
+    let of_west = |record: &&Arc<Record>| record.unit == Some(Unit::new("west"));
+    let west: Vec<Arc<Record>> = log.records().iter().filter(of_west).cloned().collect();
     let alone = Monitor::judge(&west).into_iter();
     let mut alone = alone.filter(|report| report.requirement.as_str() == "MENU-01");
     assert!(matches!(

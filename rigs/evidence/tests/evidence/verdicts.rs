@@ -5,6 +5,7 @@ use evidence::catalogue::RequirementId;
 use evidence::monitor::RuleReport;
 use evidence::record::{Observation, Record, StepOutcome, StepPhase};
 use evidence::verdict::{Facts, Outcome, Verdict, requirements};
+use std::sync::Arc;
 
 const NOT_02: RequirementId = RequirementId::from_static("NOT-02");
 const REG_03: RequirementId = RequirementId::from_static("REG-03");
@@ -31,7 +32,7 @@ fn step(stage: &mut Stage, outcome: StepOutcome) {
 
 fn fold(mut stage: Stage, with: impl FnOnce(Facts<'_>) -> Outcome) -> Outcome {
     let rules: Vec<RuleReport> = stage.judge();
-    let records: Vec<Record> = stage.log.records().to_vec();
+    let records: Vec<Arc<Record>> = stage.log.records().to_vec();
     with(Facts {
         records: &records,
         rules: &rules,

@@ -8,15 +8,9 @@ use crate::dialect::HotelingPackage;
 use crate::flat_xml;
 use sip::service::{Service, Setting};
 
-/// The type of a request.
-pub(super) const CONTENT_TYPE: &str = "application/x-broadworks-hoteling+xml";
-
-/// The namespace of a request.
-const NAMESPACE: &str = "http://schema.broadsoft.com/hoteling";
-
 /// What `SetHoteling` asks for, if it can be read: without `guestAddress` it asks for nothing.
-pub(super) fn parse(body: &[u8]) -> Option<ServiceChange> {
-    let elements = flat_xml::read(body, "SetHoteling", NAMESPACE).ok()?;
+pub(super) fn parse(habits: &HotelingPackage, body: &[u8]) -> Option<ServiceChange> {
+    let elements = flat_xml::read(body, "SetHoteling", &habits.namespace.value).ok()?;
     let (_, guest) = elements
         .into_iter()
         .find(|(name, _)| name == "guestAddress")?;

@@ -181,8 +181,8 @@ impl Dialect {
         }
     }
 
-    /// The digits that a user dials to switch a service, `number` included where the code takes one; `None` when the
-    /// product has no code for this.
+    /// The digits that a user dials to switch a service, to this number where it is switched on; `None` when the product
+    /// has no code for this, or when the digits would mean something else to it.
     #[must_use]
     pub fn dialled(&self, service: Service, active: bool, number: Option<&str>) -> Option<String> {
         let code = self.mechanism.feature_codes.as_ref()?.code.get(&service)?;
@@ -191,6 +191,16 @@ impl Dialect {
         } else {
             code.deactivate.as_ref()?
         };
-        Some(pattern.value.dialled(number))
+        let digits = pattern.value.dialled(number);
+        let meant = self.meaning(&digits)?;
+        let switches = match meant.switch {
+            Switch::Off => !active,
+            Switch::On => active,
+            Switch::Toggle => true,
+        };
+        let is_meant = meant.service == service
+            && switches
+            && (!active || meant.number.as_deref() == number.filter(|number| !number.is_empty()));
+        is_meant.then_some(digits)
     }
 }

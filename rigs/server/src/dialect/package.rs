@@ -41,11 +41,11 @@ pub struct FeatureEventPackage {
     pub quoted_boundary: Fact<bool>,
 }
 
-/// `[package.x-broadworks-hoteling]`: what stands in its NOTIFYs.
+/// `[package.x-broadworks-hoteling]`: what stands in its NOTIFYs, and in the SUBSCRIBEs with a change.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct HotelingPackage {
-    /// The type of the document.
+    /// The type of the document, in both directions.
     pub content_type: Fact<String>,
     /// The XML declaration.
     pub declaration: Fact<String>,

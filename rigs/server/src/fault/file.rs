@@ -91,6 +91,15 @@ fn header_problem(
     if name.is_empty() || !name.chars().all(token) {
         return Some((name_key, format!("`{name}` is not a header name")));
     }
+    if ["Content-Length", "l"]
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own))
+    {
+        return Some((
+            name_key,
+            format!("`{name}` is written by the server itself"),
+        ));
+    }
     line_problem(value_key, Some(value))
 }
 
@@ -172,6 +181,26 @@ mod tests {
         }
         let error = Fault::list_from_json(br#"{"action": {"do": "drop"}, "tmies": 1}"#, "x");
         assert_eq!(error.expect_err("one fault").key, "tmies");
+    }
+
+    #[test]
+    fn a_second_content_length_is_refused() {
+        for name in ["Content-Length", "content-length", "l", "L"] {
+            let (name, value) = (name.to_owned(), "0".to_owned());
+            let header = Action::Header {
+                name: name.clone(),
+                value: value.clone(),
+            };
+            let answer = Action::Answer {
+                code: 503,
+                reason: None,
+                headers: vec![(name, value)],
+            };
+            for (action, key) in [(header, "action.name"), (answer, "action.headers")] {
+                let problem = Fault::new(action).problem().expect("a second length");
+                assert_eq!(problem.0, key);
+            }
+        }
     }
 
     #[test]

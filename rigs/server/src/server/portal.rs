@@ -4,7 +4,7 @@ use super::AppServer;
 use crate::account::{Account, merged};
 use crate::portal::{Portal, PortalError};
 use crate::service::Origin;
-use sip::service::{Service, Setting};
+use sip::service::{Service, Setting, ValueKind};
 use sip::time::Instant;
 
 impl AppServer {
@@ -44,13 +44,19 @@ impl Portal for AppServer {
         setting: &Setting,
     ) -> Result<(), PortalError> {
         self.read(now, user, service)?;
+        let number = setting.number.as_deref().unwrap_or_default().trim();
+        if setting.active && number.is_empty() {
+            let problem = match service.value() {
+                ValueKind::Forward { .. } => "a service that forwards needs a destination",
+                ValueKind::Guest => "a guest needs a name",
+                ValueKind::Switch | ValueKind::AgentState => "",
+            };
+            if !problem.is_empty() {
+                return Err(PortalError::Refused(problem.to_owned()));
+            }
+        }
         // A portal has fields only for what the service consists of.
         let setting = merged(service, None, setting);
-        if setting.active && setting.number.is_none() && service.forwards() {
-            return Err(PortalError::Refused(
-                "a service that forwards needs a destination".to_owned(),
-            ));
-        }
         if !self.accounts.accepts(user, service, &setting) {
             let guest = setting.number.as_deref().unwrap_or_default();
             return Err(PortalError::Refused(format!(

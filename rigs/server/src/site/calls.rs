@@ -4,7 +4,7 @@
 //! |-------|--------|----------|-----|-----|--------|
 //! | none | code: 100 -> ringing; no code: 480; nobody: 404 | | | 481 | 481 |
 //! | ringing | of the same account: busy | answer: 200 -> up | | 481 | 200, 487 -> none |
-//! | up | of the same account: busy | store: the service is set; hang up: BYE -> none | | 200 -> none | 200 |
+//! | up | of the same account: busy | store: the service is set; hang up, too long: BYE -> none | | 200 -> none | 200 |
 //!
 //! The service is set some time after the 200, and a caller that is gone by then has changed nothing, where the dialect
 //! says so. There is never any voice: the SDP says that only the server would send.
@@ -25,6 +25,11 @@ use sip::node::Flow;
 use sip::service::{Service, Setting};
 use sip::time::Instant;
 use std::fmt::Write as _;
+use std::time::Duration;
+
+/// After this long the server ends a call whose caller does not: our choice, because a code is stored within a second, and a
+/// base that lost its power in the call must find its account free again.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
 
 /// Names a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +44,8 @@ pub(super) struct Call {
     flow: Flow,
     dialog: Dialog,
     phase: Phase,
+    /// Whether the service is set.
+    stored: bool,
 }
 
 /// What a caller asks for.
@@ -81,6 +88,7 @@ impl Site {
                     flow,
                     dialog: Dialog::from_request(message, tag, 1),
                     phase: Phase::Ringing,
+                    stored: false,
                 };
                 self.calls.insert(id, call);
                 self.later(now + Self::milliseconds(wait), Job::AnswerCall(id));
@@ -146,7 +154,10 @@ impl Site {
         call.phase = Phase::Up;
         let habits = &call.asked.habits;
         let store = habits.store_after_milliseconds.value;
-        let hang_up = habits.hang_up_after_milliseconds.value;
+        let hang_up = match habits.hang_up_after_milliseconds.value {
+            0 => LONGEST_CALL,
+            hang_up => Self::milliseconds(hang_up),
+        };
         let (transaction, flow) = (call.transaction, call.flow);
         let record_route = call.invite.values("Record-Route").join(", ");
         let mut writer = Writer::response_to(
@@ -168,13 +179,13 @@ impl Site {
             );
         self.respond(now, transaction, &writer);
         self.later(now + Self::milliseconds(store), Job::StoreCall(id));
-        if hang_up > 0 {
-            self.later(now + Self::milliseconds(hang_up), Job::HangUp(id));
-        }
+        self.later(now + hang_up, Job::HangUp(id));
     }
 
-    pub(super) fn store_call(&self, accounts: &mut Accounts, now: Instant, id: CallId) {
-        if let Some(call) = self.calls.get(&id) {
+    pub(super) fn store_call(&mut self, accounts: &mut Accounts, now: Instant, id: CallId) {
+        let call = self.calls.get_mut(&id);
+        if let Some(call) = call.filter(|call| !call.stored) {
+            call.stored = true;
             let Asked {
                 user,
                 service,

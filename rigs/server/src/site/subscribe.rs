@@ -117,7 +117,10 @@ impl Site {
             return Err(self.subscribe_answer(message, &answer, None));
         }
         let refuses = self.dialect.subscription.unreadable_body.value == UnreadableBody::Refuse;
-        if refuses && !message.body().is_empty() && change_in(package, message).is_none() {
+        if refuses
+            && !message.body().is_empty()
+            && change_in(&self.dialect, package, message).is_none()
+        {
             let code = self.dialect.subscription.unreadable_body_code.value;
             return Err(self.answer(message, code));
         }
@@ -154,7 +157,7 @@ impl Site {
         };
         let changes = !message.body().is_empty() && answer.kind != SubscribeKind::Unsubscribed;
         let contradiction = handling.contradiction.take();
-        let change = changes.then(|| change_in(accepted.package, message));
+        let change = changes.then(|| change_in(&self.dialect, accepted.package, message));
         let applied = match &change {
             Some(Some(change)) => {
                 change::apply(accounts, now, &accepted.user, change, contradiction)

@@ -2,8 +2,8 @@
 
 use crate::peer::{ANNA, Lab};
 use server::dialect::{BROADSOFT, FeatureCodeCall};
-use server::{Dialect, Origin, UserConfig};
-use sip::service::Service;
+use server::{Dialect, Origin, Portal as _, UserConfig};
+use sip::service::{Service, Setting};
 use std::time::Duration;
 
 const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\n\
@@ -124,6 +124,35 @@ fn a_product_may_store_it_all_the_same() {
     let tag = dial(&mut lab, "*78");
     lab.say(&request("BYE", 2, "*78", &tag, ""));
     assert!(is_active(&lab, Service::DoNotDisturb));
+}
+
+#[test]
+fn what_is_stored_is_not_stored_again_at_the_end_of_the_call() {
+    let mut dialect = Dialect::broadsoft();
+    dialect.digest.challenged.value.clear();
+    call_habits(&mut dialect).stores_after_early_hang_up.value = true;
+    let mut lab = Lab::with_dialect(dialect);
+    let tag = dial(&mut lab, "*78");
+    lab.pass(Duration::from_secs(1));
+    let service = Service::DoNotDisturb;
+    lab.with(|server, now| server.change(now, "anna", service, &Setting::default()))
+        .expect("a change");
+    lab.say(&request("BYE", 2, "*78", &tag, ""));
+    assert_eq!(lab.answer().status(), "200");
+    assert!(!is_active(&lab, service), "the portal came later");
+}
+
+#[test]
+fn a_caller_that_never_hangs_up_does_not_block_its_account() {
+    let mut lab = Lab::new();
+    dial(&mut lab, "*78");
+    lab.pass(Duration::from_secs(59));
+    assert!(!lab.sent.iter().any(|sent| sent.text.starts_with("BYE")));
+    lab.pass(Duration::from_secs(1));
+    assert!(lab.sent.iter().any(|sent| sent.text.starts_with("BYE")));
+    let again = invite("*79").replace("call-1", "call-2");
+    lab.say(&again.replace("z9hG4bKcall1", "z9hG4bKagain"));
+    assert_eq!(lab.answer().status(), "100");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 use crate::peer::{Lab, SITE, set_dnd, subscribe_in};
 use server::fault::{Action, Fault};
 use server::notify_spec::NotifySpec;
-use server::{Ending, Faults as _, Origin, Package, Portal as _, SubscriptionFilter, UserConfig};
+use server::{
+    Dialect, Ending, Faults as _, Origin, Package, Portal as _, SubscriptionFilter, UserConfig,
+};
 use sip::service::{Service, Setting};
 use std::time::Duration;
 
@@ -207,7 +209,7 @@ fn without_hoteling_the_notify_has_no_body_and_a_login_changes_nothing() {
 
 #[test]
 fn a_package_that_the_product_does_not_have_is_refused_as_an_unknown_one() {
-    let mut dialect = server::Dialect::broadsoft();
+    let mut dialect = Dialect::broadsoft();
     dialect.digest.challenged.value.clear();
     dialect.package.x_broadworks_hoteling = None;
     let mut lab = Lab::with_dialect(dialect);
@@ -256,4 +258,26 @@ fn an_odd_notify_goes_to_the_package_that_it_names() {
         let sent: Vec<_> = sent.iter().map(|it| it.call_id.as_str()).collect();
         assert_eq!(sent, [call_id]);
     }
+}
+
+#[test]
+fn the_dialect_says_how_a_request_for_a_guest_is_worded() {
+    let mut dialect = Dialect::broadsoft();
+    dialect.digest.challenged.value.clear();
+    let habits = dialect.package.x_broadworks_hoteling.as_mut();
+    let habits = habits.expect("served");
+    habits.content_type.value = "application/x-lab+xml".to_owned();
+    habits.namespace.value = "urn:lab".to_owned();
+    let mut lab = Lab::with_dialect(dialect);
+    lab.with(|server, now| {
+        let anna = UserConfig::new("anna", "secret");
+        server.add_user(now, anna.with_service(Service::HotelingGuest, guest("")));
+        server.add_user(now, UserConfig::new("2005", "secret"));
+    });
+    let ours = set_hoteling("<guestAddress>2005</guestAddress>");
+    let theirs = ours.replace(NS, "urn:lab");
+    let subscribe = |body: &str| hoteling(1, "", "Expires: 600\n", body);
+    lab.say(&subscribe(&theirs).replace(TYPE, "application/x-lab+xml"));
+    let state = lab.server.service("anna", Service::HotelingGuest);
+    assert_eq!(state.expect("a state").setting, guest("2005"));
 }

@@ -72,6 +72,22 @@ fn what_is_dialled_follows_from_the_service_and_the_direction() {
 }
 
 #[test]
+fn digits_that_would_mean_something_else_are_not_dialled() {
+    let always = Service::CallForwardingAlways;
+    let without_number = dialect(&BROADSOFT.replacen("*72{number}", "*72", 1));
+    assert_eq!(without_number.dialled(always, true, Some("2424")), None);
+    let stored = without_number.dialled(always, true, None);
+    assert_eq!(stored.as_deref(), Some("*72"));
+
+    let shadowed = dialect(&BROADSOFT.replacen("*90{number}", "*7{number}", 1));
+    let busy = |number| shadowed.dialled(Service::CallForwardingBusy, true, Some(number));
+    assert_eq!(busy("2424"), None, "*72 forwards always, to 424");
+    assert_eq!(busy("3"), None, "*73 switches that off");
+    assert_eq!(busy("4242").as_deref(), Some("*74242"));
+    assert_eq!(busy("*31"), None, "nobody can dial that behind a code");
+}
+
+#[test]
 fn wrong_codes_are_refused_with_their_key() {
     let code = "mechanism.feature-codes.code";
     for (from, to, wanted) in [

@@ -59,6 +59,29 @@ fn the_portal_says_what_it_does_not_do() {
 }
 
 #[test]
+fn a_guest_without_a_name_is_refused() {
+    let mut lab = Lab::new();
+    let service = Service::HotelingGuest;
+    lab.with(|server, now| {
+        let anna = UserConfig::new("anna", "secret");
+        server.add_user(now, anna.with_service(service, Setting::default()));
+        server.add_user(now, UserConfig::new("2005", "secret"));
+    });
+    let guest = forward(Some("2005"));
+    let mut change = |setting: &Setting| {
+        let changed = lab.with(|server, now| server.change(now, "anna", service, setting));
+        let read = lab.with(|server, now| server.read(now, "anna", service));
+        (changed, read)
+    };
+    assert_eq!(change(&guest), (Ok(()), Ok(guest.clone())));
+    for nobody in [None, Some(" ")] {
+        let (changed, read) = change(&forward(nobody));
+        assert!(matches!(changed, Err(PortalError::Refused(_))));
+        assert_eq!(read, Ok(guest.clone()));
+    }
+}
+
+#[test]
 fn what_means_nothing_for_a_service_is_not_stored() {
     let mut lab = Lab::new();
     let wanted = forward(Some("2424"));
@@ -82,6 +105,7 @@ fn the_state_of_an_agent_is_kept_with_its_reason() {
             anna.with_service(Service::AgentState, Setting::default()),
         );
     });
+    lab.subscribe();
     let wanted = Setting {
         active: true,
         agent: Some(Agent {
@@ -94,4 +118,5 @@ fn the_state_of_an_agent_is_kept_with_its_reason() {
         .expect("a change");
     let read = lab.with(|server, now| server.read(now, "anna", Service::AgentState));
     assert_eq!(read, Ok(wanted));
+    assert_eq!(lab.notifies().len(), 1, "no document says it");
 }

@@ -610,3 +610,19 @@ fn a_fork_goes_its_own_way() {
     assert!(active(&other));
     assert!(!active(&lab));
 }
+
+#[test]
+fn of_ended_connections_only_those_are_kept_that_somebody_may_be_sought_on() {
+    let mut lab = Lab::new();
+    lab.transport = Transport::Tcp;
+    lab.say_from("127.0.0.2:40000", &subscribe(1, "", "Expires: 600\n", ""));
+    for port in 40000..40100 {
+        let closed = flow(Transport::Tcp, &format!("127.0.0.2:{port}"));
+        lab.server
+            .handle_input(lab.now, Input::FlowClosed { flow: closed });
+    }
+    let state = format!("{:?}", lab.server);
+    let of_strangers = (40001..40100).filter(|port| state.contains(&format!("127.0.0.2:{port}")));
+    assert_eq!(of_strangers.collect::<Vec<_>>(), [40099], "the last alone");
+    assert!(state.contains("127.0.0.2:40000"));
+}

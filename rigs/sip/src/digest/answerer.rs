@@ -126,6 +126,11 @@ impl Answerer {
         }
     }
 
+    /// Draws client nonces from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = fastrand::Rng::with_seed(seed);
+    }
+
     /// Whose credentials it writes.
     #[must_use]
     pub const fn credentials(&self) -> &Credentials {

@@ -103,6 +103,11 @@ impl Challenger {
         }
     }
 
+    /// Draws nonces from this seed from now on; those that were issued stay valid.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = fastrand::Rng::with_seed(seed);
+    }
+
     /// The name of the header that carries a challenge.
     #[must_use]
     pub const fn header_name(&self) -> &'static str {

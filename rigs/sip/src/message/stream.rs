@@ -1,7 +1,7 @@
 //! Cuts a byte stream into messages by Content-Length (RFC 3261 §18.3).
 //!
 //! Pieces go in as they arrive, whole messages come out. Empty lines between messages are keep-alives (RFC 5626
-//! §4.4.1): they are dropped, and pings are counted for an owner that wants to answer them.
+//! §4.4.1): they are dropped, and nobody answers a ping, which a flow does not need that nobody has agreed to keep alive.
 //!
 //! **The law**: each poll that answers consumes at least one byte, or it closes the stream for good. So the polls that
 //! answer are never more than the bytes that came, and what is held after a `None` is never more than the limit.
@@ -41,8 +41,6 @@ pub struct Framer {
     state: State,
     /// How much of the buffer is known to hold no end of a head.
     searched: usize,
-    half_ping: bool,
-    pings: u32,
 }
 
 impl Default for Framer {
@@ -60,8 +58,6 @@ impl Framer {
             limit,
             state: State::Head,
             searched: 0,
-            half_ping: false,
-            pings: 0,
         }
     }
 
@@ -99,11 +95,6 @@ impl Framer {
             }
             message
         }))
-    }
-
-    /// How many keep-alive pings (two empty lines) have come since the last call.
-    pub fn take_pings(&mut self) -> u32 {
-        std::mem::take(&mut self.pings)
     }
 
     /// Whether bytes of an unfinished message are held: the end of the stream here cuts a message in two.
@@ -168,11 +159,6 @@ impl Framer {
         while self.buffer.starts_with(b"\r\n") {
             self.buffer.advance(2);
             self.searched = 0;
-            self.pings += u32::from(self.half_ping);
-            self.half_ping = !self.half_ping;
-        }
-        if !self.buffer.is_empty() && self.buffer.as_ref() != b"\r" {
-            self.half_ping = false;
         }
     }
 
@@ -213,6 +199,10 @@ fn content_length(head: &[u8]) -> Result<Option<usize>, ParseError> {
     let mut found = None;
     let mut lines = head.split(|byte| *byte == b'\n').peekable();
     while let Some(line) = lines.next() {
+        // The continuation of another header, whatever it looks like (RFC 3261 §7.3.1).
+        if is_continuation(line) {
+            continue;
+        }
         let Some(colon) = line.iter().position(|byte| *byte == b':') else {
             continue;
         };
@@ -226,9 +216,7 @@ fn content_length(head: &[u8]) -> Result<Option<usize>, ParseError> {
             .strip_prefix(b":")
             .unwrap_or_default()
             .trim_ascii();
-        while let Some(more) =
-            lines.next_if(|line| line.starts_with(b" ") || line.starts_with(b"\t"))
-        {
+        while let Some(more) = lines.next_if(|line| is_continuation(line)) {
             if value.is_empty() {
                 value = more.trim_ascii();
             }
@@ -244,6 +232,10 @@ fn content_length(head: &[u8]) -> Result<Option<usize>, ParseError> {
         found = Some(length);
     }
     Ok(found)
+}
+
+fn is_continuation(line: &[u8]) -> bool {
+    line.starts_with(b" ") || line.starts_with(b"\t")
 }
 
 #[cfg(test)]
@@ -286,14 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn keep_alives_are_dropped_and_pings_counted() {
+    fn keep_alives_are_dropped() {
         let mut framer = Framer::default();
         for piece in ["\r\n", "\r", "\n\r\n", OPTIONS, "\r\n\r\n"] {
             framer.push(piece.as_bytes());
         }
         assert_eq!(drained(&mut framer).len(), 1);
-        assert_eq!(framer.take_pings(), 2);
-        assert_eq!(framer.take_pings(), 0);
+        assert!(!framer.is_mid_message());
     }
 
     #[test]
@@ -352,6 +343,22 @@ mod tests {
         framer.push(b"OPTIONS sip:a@b SIP/2.0\r\nL :\r\n\t 2\r\n\r\nhiOPT");
         assert_eq!(bodies(&mut framer), [Some(b"hi".to_vec())]);
         assert!(framer.is_mid_message());
+    }
+
+    #[test]
+    fn a_folded_line_that_looks_like_a_length_is_none() {
+        for fold in ["\r\n l: 5", "\r\n\tContent-Length: 5"] {
+            let mut framer = Framer::default();
+            let subject = format!("Subject: a{fold} see below\r\n");
+            framer.push(
+                OPTIONS
+                    .replacen("Call", &format!("{subject}Call"), 1)
+                    .as_bytes(),
+            );
+            framer.push(OPTIONS.as_bytes());
+            let whole = Some(b"body".to_vec());
+            assert_eq!(bodies(&mut framer), [whole.clone(), whole], "{fold:?}");
+        }
     }
 
     #[test]

@@ -237,14 +237,10 @@ impl Subscriber {
     /// A subscriber to the state of `aor`, at rest. Its Call-IDs and tags follow from the seed and the address.
     #[must_use]
     pub fn new(policy: SubscriberPolicy, aor: &str, seed: u64) -> Self {
-        // Mixed, so that neither two addresses nor an endpoint with the same seed draw the same names.
-        let mixed = aor.bytes().fold(seed ^ 0x5355_4253, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
         Self {
             policy,
             aor: aor.to_owned(),
-            rng: fastrand::Rng::with_seed(mixed),
+            rng: generator(aor, seed),
             state: State::Idle,
             outstanding: None,
             wants: VecDeque::new(),
@@ -256,6 +252,11 @@ impl Subscriber {
             strays: Vec::new(),
             out: VecDeque::new(),
         }
+    }
+
+    /// Draws Call-IDs, tags and the spread of refreshes from this seed from now on.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = generator(&self.aor, seed);
     }
 
     /// The policy in force.
@@ -682,4 +683,12 @@ impl Subscriber {
 
 fn body_of(content: Option<Content>) -> Option<(String, Bytes)> {
     content.map(|content| (content.content_type, content.body))
+}
+
+/// Mixed, so that neither two addresses nor an endpoint with the same seed draw the same names.
+fn generator(aor: &str, seed: u64) -> fastrand::Rng {
+    let mixed = aor.bytes().fold(seed ^ 0x5355_4253, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    fastrand::Rng::with_seed(mixed)
 }

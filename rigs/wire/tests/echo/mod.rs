@@ -168,6 +168,8 @@ impl Node for Echo {
         Box::new(self.clone())
     }
 
+    fn reseed(&mut self, _seed: u64) {}
+
     fn digest(&self) -> u64 {
         digest_of(self)
     }

@@ -118,6 +118,18 @@ impl Slot {
         Ok(())
     }
 
+    /// Draws from this seed from now on, in boots to come too.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        if let Kind::Unit { spec, .. } = &mut self.kind {
+            spec.seed = seed;
+        }
+        match self.machine_mut() {
+            None => {}
+            Some(Machine::Base(base)) => base.reseed(seed),
+            Some(Machine::Server(server)) => server.reseed(seed),
+        }
+    }
+
     /// Counts a step; whether there were too many at this point in time.
     fn is_restless(&mut self, now: Instant) -> bool {
         if self.steps.0 != now {
@@ -223,6 +235,9 @@ impl VirtualLab {
         slot.machine = None;
         let (hosts, listened) = (slot.addresses.clone(), std::mem::take(&mut slot.listened));
         self.wake(unit, None);
+        // Nothing of this boot reaches the next one, and nothing of the next one is answered by this.
+        self.agenda.retain(|_, task| !task.ends_with(unit));
+        self.fetches.retain(|_, (node, _)| *node != unit);
         let is_its = |address: &SocketAddr| hosts.iter().any(|own| own.ip() == address.ip());
         for (one, other) in self.transit.connections() {
             if is_its(&one) || is_its(&other) {
