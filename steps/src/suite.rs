@@ -42,13 +42,18 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Runs the cases; `ended` hears of each as it ends.
-    pub async fn run(&self, ended: impl FnMut(fold::Case) + 'static) {
+    /// Runs the cases. As each ends, `sum_up` makes of it what shall be kept, on the case's own thread, and `ended` hears
+    /// of that.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        sum_up: impl Fn(fold::Case) -> T + Send + Sync + 'static,
+        ended: impl FnMut(T) + 'static,
+    ) {
         let features = self.plan.features(self.lab);
         if features.is_empty() {
             return;
         }
-        let ended = Rc::new(RefCell::new(ended));
+        let (sum_up, ended) = (Arc::new(sum_up), Rc::new(RefCell::new(ended)));
         let (plan, opener) = (Arc::clone(self.plan), Arc::clone(&self.opener));
         let plan_after = Arc::clone(self.plan);
         let cucumber = cucumber::Cucumber::<World, _, (), _, _>::custom(
@@ -65,11 +70,11 @@ impl Pass<'_> {
         })
         .after(move |_, _, scenario, finished, world| {
             let case = plan_after.case_of(scenario).cloned();
-            let ended = Rc::clone(&ended);
+            let (sum_up, ended) = (Arc::clone(&sum_up), Rc::clone(&ended));
             Box::pin(async move {
                 if let (Some(case), Some(world)) = (case, world) {
-                    let folded = leave(world, &case, finished).await;
-                    (ended.borrow_mut())(folded);
+                    let summed_up = leave(world, &case, finished, sum_up).await;
+                    (ended.borrow_mut())(summed_up);
                 }
             })
         });
@@ -93,13 +98,19 @@ fn enter(world: &mut World, case: &Case, opener: &Arc<dyn Opener>) {
     }
 }
 
-async fn leave(world: &mut World, case: &Case, finished: &ScenarioFinished) -> fold::Case {
+async fn leave<T: Send + 'static>(
+    world: &mut World,
+    case: &Case,
+    finished: &ScenarioFinished,
+    sum_up: Arc<impl Fn(fold::Case) -> T + Send + Sync + 'static>,
+) -> T {
     let entry = entry_of(case);
     let undefined = matches!(finished, ScenarioFinished::StepSkipped);
-    let copy = entry.clone();
-    match world.leave(move |scene| scene.end(&copy, undefined)).await {
-        Ok(folded) => folded,
-        Err(failure) => fold::Case::broken(&entry, &failure.to_string()),
+    let (copy, there) = (entry.clone(), Arc::clone(&sum_up));
+    let left = world.leave(move |scene| there(scene.end(&copy, undefined)));
+    match left.await {
+        Ok(summed_up) => summed_up,
+        Err(failure) => sum_up(fold::Case::broken(&entry, &failure.to_string())),
     }
 }
 
