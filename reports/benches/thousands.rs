@@ -76,6 +76,19 @@ fn report(folder: &Path) {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     println!("memory: {}", most.unwrap_or(" unknown").trim());
+    if let Some(worked) = processor_time() {
+        println!("processor time: {worked:.2} s on all cores together");
+    }
+}
+
+/// Seconds that this process has worked: what a busy machine does not change.
+fn processor_time() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    // Behind the name, which may hold anything; a tick of `proc(5)` is 10 ms on Linux.
+    let (_, rest) = stat.rsplit_once(") ")?;
+    let times = rest.split(' ').skip(11).take(2);
+    let ticks: Vec<f64> = times.filter_map(|it| it.parse().ok()).collect();
+    Some(ticks.iter().sum::<f64>() / 100.0)
 }
 
 fn shown(page: &Path, picture: &Path) -> Option<Duration> {

@@ -401,9 +401,18 @@ async fn a_rig_on_which_nothing_was_executed_is_no_pass() {
 /// What is written from the folder alone must be what the run wrote, which had judged while it ran.
 #[tokio::test]
 async fn the_reports_written_again_are_the_same_to_the_byte() {
-    let runs: [&[&str]; 2] = [
+    let runs: [&[&str]; 3] = [
         &["--tags", "@smoke"],
         &["--lab", "virtual", "--mutant", "believes_the_200"],
+        // What it does wrong is found when the scenario has ended.
+        &[
+            "--lab",
+            "virtual",
+            "--name",
+            "REC-REF-001",
+            "--mutant",
+            "never_refreshes",
+        ],
     ];
     for arguments in runs {
         let folder = tempfile::tempdir().unwrap();

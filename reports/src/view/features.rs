@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many cases that did not pass have their details plain in the page: our choice, some megabytes at most. When
 /// everything fails, nobody reads more of them without a script.
-const PLAIN: usize = 100;
+const PLAIN: usize = 50;
 /// How many cases share a block: our choice, so that one is unpacked in a blink.
 const IN_BLOCK: usize = 32;
 

@@ -11,6 +11,7 @@ use cucumber::World as _;
 use evidence::record::SCHEMA;
 use evidence::verdict::{Outcome, Verdict};
 use reports::console::{Console, Ended, Style};
+use reports::fold;
 use reports::index::{CaseEntry, RunIndex, Selected};
 use reports::run::Run;
 use reports::sheet::Sheet;
@@ -141,7 +142,7 @@ fn execute<W: Write + 'static>(
         let (start, worked) = (now(), processor_time());
         let (console, counted, bad) = (Rc::clone(console), Rc::clone(&count), Rc::clone(&failed));
         let (folder, run) = (run.borrow().folder.clone(), Rc::clone(run));
-        let sum_up = move |case| Sheet::with_capture(&folder, &case);
+        let sum_up = move |case| sheet_of(&folder, case);
         runtime.block_on(pass.run(sum_up, move |sheet| {
             *counted.borrow_mut() += 1;
             if sheet.verdict > Verdict::Waived {
@@ -160,6 +161,16 @@ fn execute<W: Write + 'static>(
         }
     }
     Ok(lines)
+}
+
+/// The sheet of a case that has ended. A finding made at the very end cites the last record then, and the end of the
+/// scenario is recorded after it: a case with findings is judged once more, as whoever reads the folder will judge it.
+fn sheet_of(folder: &Path, case: fold::Case) -> Sheet {
+    let found = case.rules.iter().any(|rule| !rule.findings.is_empty());
+    if found {
+        return Sheet::with_capture(folder, &fold::Case::fold(&case.entry, case.records));
+    }
+    Sheet::with_capture(folder, &case)
 }
 
 /// What the cases of this laboratory cost: time on the wall, and time of a processor in the virtual laboratory, which
