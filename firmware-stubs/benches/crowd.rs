@@ -171,7 +171,7 @@ impl Crowd {
 
     /// The next account in turn is notified.
     fn notify_next(&mut self) {
-        self.now = self.now + GAP;
+        self.now += GAP;
         let index = self.next % self.subscribes.len();
         self.next += 1;
         let subscribe = self.subscribes[index].clone();
@@ -202,7 +202,7 @@ fn notify(bencher: Bencher<'_, '_>, accounts: usize) {
 #[divan::bench(args = [1, 2, 20])]
 fn fork(bencher: Bencher<'_, '_>, accounts: usize) {
     let mut crowd = Crowd::synchronised(accounts);
-    crowd.now = crowd.now + Duration::from_secs(60);
+    crowd.now += Duration::from_secs(60);
     crowd.agent.handle_timeout(crowd.now);
     crowd.drain();
     bencher.bench_local(|| crowd.agent.clone());
