@@ -104,54 +104,52 @@ pub fn draw(rows: &[Row], anchor: &str) -> String {
     }
     let mut y = TOP;
     for row in rows {
+        // A row knows nothing of its height: the same row is the same text in every case, and compresses well.
+        let _ = write!(svg, "\n<g transform=\"translate(0 {y})\">");
         match row {
-            Row::Arrow(arrow) => draw_arrow(&mut svg, arrow, y, anchor),
-            Row::Band { at, text, fault } => draw_band(&mut svg, *at, text, *fault, y),
+            Row::Arrow(arrow) => draw_arrow(&mut svg, arrow, anchor),
+            Row::Band { at, text, fault } => draw_band(&mut svg, *at, text, *fault),
             Row::Gap { rows } => {
                 let text =
                     format!("{rows} rows are left out; the capture and the evidence have all");
-                band(&mut svg, "gap", "", &text, y);
+                band(&mut svg, "gap", "", &text);
             }
-            Row::Note { at, text, flags } => draw_note(&mut svg, *at, text, flags, y),
+            Row::Note { at, text, flags } => draw_note(&mut svg, *at, text, flags),
         }
+        svg.push_str("</g>");
         y += row.height();
     }
-    svg.push_str("</svg>");
+    svg.push_str("\n</svg>");
     svg
 }
 
-fn draw_band(svg: &mut String, at: u64, text: &str, fault: bool, y: usize) {
+fn draw_band(svg: &mut String, at: u64, text: &str, fault: bool) {
     let class = if fault { "fault" } else { "step" };
     let text = if fault {
         format!("Fault: {text}")
     } else {
         text.to_owned()
     };
-    band(svg, class, &seconds(at), &text, y);
+    band(svg, class, &seconds(at), &text);
 }
 
-fn band(svg: &mut String, class: &str, time: &str, text: &str, y: usize) {
+fn band(svg: &mut String, class: &str, time: &str, text: &str) {
     let _ = write!(
         svg,
-        r#"<g class="{class}"><rect x="0" y="{}" width="{WIDTH}" height="20" rx="4"/><text class="t" x="8" y="{}">{time}</text><text x="84" y="{}">{}</text></g>"#,
-        y + 2,
-        y + 16,
-        y + 16,
+        r#"<g class="{class}"><rect y="2" width="{WIDTH}" height="20" rx="4"/><text class="t" x="8" y="16">{time}</text><text x="84" y="16">{}</text></g>"#,
         fitted(text, IN_BAND),
     );
 }
 
-fn draw_note(svg: &mut String, at: u64, text: &str, flags: &str, y: usize) {
+fn draw_note(svg: &mut String, at: u64, text: &str, flags: &str) {
     let _ = write!(
         svg,
-        r#"<text class="t" x="8" y="{}">{}</text><text class="n" x="{}" y="{}">{}</text>"#,
-        y + 13,
+        r#"<text class="t" x="8" y="13">{}</text><text class="n" x="{}" y="13">{}</text>"#,
         seconds(at),
         LEFT - 10,
-        y + 13,
         fitted(text, IN_NOTE),
     );
-    draw_flags(svg, flags, LEFT + 8, y + 13);
+    draw_flags(svg, flags, LEFT + 8, 13);
 }
 
 fn draw_flags(svg: &mut String, flags: &str, x: usize, y: usize) {
@@ -164,7 +162,7 @@ fn draw_flags(svg: &mut String, flags: &str, x: usize, y: usize) {
     }
 }
 
-fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
+fn draw_arrow(svg: &mut String, arrow: &Arrow, anchor: &str) {
     let (from, to) = if arrow.from_base {
         (LEFT, RIGHT)
     } else {
@@ -181,7 +179,6 @@ fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
             class.push_str(name);
         }
     }
-    let line = y + 20;
     let (open, close) = if arrow.in_full {
         let link = format!(r##"<a href="#{anchor}{}" class="{class}">"##, arrow.seq);
         (link, "</a>")
@@ -201,13 +198,11 @@ fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
     };
     let _ = write!(
         svg,
-        r#"{open}<text class="t" x="8" y="{}">{}</text><text class="l" x="{}" y="{}">{label} <tspan>{detail}</tspan></text><path class="w" d="M{from} {line}H{end}"/><path d="M{end} {line}{tip}"/>{close}"#,
-        line + 4,
+        r#"{open}<text class="t" x="8" y="24">{}</text><text class="l" x="{}" y="15">{label} <tspan>{detail}</tspan></text><path class="w" d="M{from} 20H{end}"/><path d="M{end} 20{tip}"/>{close}"#,
         seconds(arrow.at),
         LEFT.midpoint(RIGHT),
-        line - 5,
     );
-    draw_flags(svg, &arrow.flags, RIGHT + 8, line + 4);
+    draw_flags(svg, &arrow.flags, RIGHT + 8, 24);
 }
 
 /// Text that fits, escaped; what had to be cut can be read by pointing at it.
@@ -229,18 +224,28 @@ pub fn seconds(micros: u64) -> String {
 /// Text fit for SVG and HTML.
 #[must_use]
 pub fn escape(text: &str) -> String {
+    // Most of it is fit already, and is copied in pieces.
+    let is_unfit = |c: char| {
+        matches!(c, '&' | '<' | '>' | '"' | '\'') || (c.is_control() && c != '\n' && c != '\t')
+    };
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut rest = text;
+    while let Some((before, c, after)) = rest.find(is_unfit).and_then(|at| {
+        let c = rest[at..].chars().next()?;
+        Some((&rest[..at], c, &rest[at + c.len_utf8()..]))
+    }) {
+        safe.push_str(before);
+        rest = after;
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            c if c.is_control() && c != '\n' && c != '\t' => safe.push('\u{fffd}'),
-            c => safe.push(c),
+            _ => safe.push('\u{fffd}'),
         }
     }
+    safe.push_str(rest);
     safe
 }
 

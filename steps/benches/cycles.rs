@@ -1,5 +1,6 @@
 //! How many whole cycles the virtual laboratory does on one core: a base boots, fetches its provisioning, registers and
-//! subscribes with digest, is notified, and then changes a service and hears of it, ten times.
+//! subscribes with digest, is notified, and then changes a service and hears of it, ten times. And what it costs to fork a
+//! laboratory that has come so far, alone and with its monitor.
 //!
 //! `cargo bench -p steps --bench cycles`
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up ends")]
@@ -11,6 +12,7 @@ use bench::rig::{HandsetFace, LabKind, Rig};
 use bench::{Account, Bench, Setup, Sync};
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use evidence::monitor::Monitor;
 use firmware_stubs::{Base, BaseConfig, Model};
 use server::Dialect;
 use sip::feature_event::{Service, Setting};
@@ -43,16 +45,18 @@ impl World {
         }
     }
 
-    fn bench(&self, seed: u64) -> Bench {
+    fn bench(&self, seed: u64, people: &[&str]) -> Bench {
         let model = self.model.clone();
-        let account = Account {
-            name: "Anna".to_owned(),
-            handset: self.rig.handsets[0].clone(),
-            user: "2001".to_owned(),
+        let account = |(number, (name, handset)): (usize, (&&str, &String))| Account {
+            name: (*name).to_owned(),
+            handset: handset.clone(),
+            user: (2001 + number).to_string(),
             password: "secret".to_owned(),
-            display_name: "Anna".to_owned(),
+            display_name: (*name).to_owned(),
             sync: Sync::On,
         };
+        let paired = people.iter().zip(&self.rig.handsets);
+        let accounts = paired.enumerate().map(account).collect();
         let factory = move |spec: &BaseSpec| {
             let base = Base::new(BaseConfig {
                 model: model.clone(),
@@ -75,7 +79,7 @@ impl World {
             base_command: PathBuf::new(),
             base_arguments: Vec::new(),
             evidence: None,
-            accounts: vec![account],
+            accounts,
             servers: vec![1],
             faults: true,
             names: Names::default(),
@@ -91,7 +95,7 @@ fn register_subscribe_notify_and_ten_changes(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(CHANGES + 1))
         .bench_local(|| {
-            let mut bench = world.bench(7);
+            let mut bench = world.bench(7, &["Anna"]);
             bench.power_on().unwrap();
             bench.run_for(Duration::from_secs(15)).unwrap();
             for change in 0..CHANGES {
@@ -109,4 +113,41 @@ fn register_subscribe_notify_and_ten_changes(bencher: Bencher<'_, '_>) {
             assert!(report.findings.is_empty() && report.rig_error.is_none());
             report.sip_messages
         });
+}
+
+/// Two handsets in step with the server, with everything that was observed on the way.
+fn two_in_step() -> Bench {
+    let mut bench = World::new().bench(7, &["Anna", "Ben"]);
+    bench.power_on().unwrap();
+    bench.run_for(Duration::from_secs(30)).unwrap();
+    assert!(bench.findings().is_empty());
+    // A fork of a fork is what cases begin with.
+    bench.fork().unwrap()
+}
+
+/// Nodes, network, evidence, monitor and instruments.
+#[divan::bench]
+fn fork_a_bench_with_two_accounts(bencher: Bencher<'_, '_>) {
+    let bench = two_in_step();
+    bencher.bench_local(|| bench.fork());
+}
+
+/// What is left to do before the fork goes its own way: its nodes are copied and draw from other numbers.
+#[divan::bench]
+fn reseed_a_fork_with_two_accounts(bencher: Bencher<'_, '_>) {
+    let bench = two_in_step();
+    bencher
+        .with_inputs(|| bench.fork().unwrap())
+        .bench_local_refs(|bench| bench.reseed(11));
+}
+
+/// The monitor alone, with its rules and all it knows.
+#[divan::bench]
+fn clone_the_monitor_of_two_accounts(bencher: Bencher<'_, '_>) {
+    let bench = two_in_step();
+    let mut monitor = Monitor::new();
+    for record in bench.log().records() {
+        monitor.observe(record);
+    }
+    bencher.bench_local(|| monitor.clone());
 }

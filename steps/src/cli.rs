@@ -6,6 +6,8 @@ use crate::plan::Extent;
 use bench::rig::{HandsetFace, LabKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use cucumber::gherkin::tagexpr::TagOperation;
+use evidence::capture::Base;
+use evidence::monitor::Limits;
 use regex::Regex;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +37,8 @@ pub enum Command {
     List(ListArgs),
     /// Write the reports of a run again, from its evidence: also of a run that was killed.
     Report(ReportArgs),
+    /// Judge a base by a capture or an evidence log that others have made: pcap, pcapng, or JSON lines.
+    Check(CheckArgs),
     /// An emulated base on its own, on real sockets, configured by a provisioning file.
     Base(BaseArgs),
     /// The mock application server on its own, on real sockets, with a control API.
@@ -201,6 +205,33 @@ pub struct ReportArgs {
     /// The run's folder.
     #[arg(value_name = "RUN", default_value = "reports/out/latest")]
     pub run: PathBuf,
+}
+
+/// How to print what was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    /// One line a finding, then what each rule came to.
+    #[default]
+    Text,
+    /// One JSON object a line: the base that was found, findings, and the summary.
+    Json,
+}
+
+/// Options of `check`.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// The capture or evidence log, `-` for standard input.
+    #[arg(value_name = "CAPTURE")]
+    pub capture: PathBuf,
+    /// The base of a capture, by address or address and port; once for each base. Default: found by its User-Agent.
+    #[arg(long = "base", value_name = "ADDR")]
+    pub bases: Vec<Base>,
+    /// How to print what was found.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
+    /// How many accounts each base of a capture is followed with; the least recently used ones are evicted, and counted.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().accounts)]
+    pub accounts: usize,
 }
 
 /// Options of `base`.

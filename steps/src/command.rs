@@ -1,6 +1,7 @@
 //! The commands of the command line, one file each.
 
 pub mod base;
+pub mod check;
 pub mod list;
 pub mod report;
 pub mod run;
@@ -45,6 +46,14 @@ pub enum UsageError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A capture or an evidence log cannot be checked.
+    #[error("{path} cannot be checked")]
+    Capture {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: evidence::check::CheckError,
     },
     /// A word on the command line means nothing here.
     #[error("{0}")]

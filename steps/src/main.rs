@@ -36,6 +36,7 @@ fn dispatch(cli: Cli) -> Result<u8, UsageError> {
             show(&text);
             Ok(code)
         }
+        Command::Check(args) => command::check::check(&args, io::stdout().lock()),
         Command::Base(args) => command::base::base(&args, &mut io::stdout()).map(|()| 0),
         Command::Server(args) => command::server::server(&args, &mut io::stdout()).map(|()| 0),
     }

@@ -184,6 +184,10 @@ fn a_fetch_that_may_be_of_any_unit_is_recorded_at_none() {
         let request =
             format!("GET /{folder}/{name} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
+        let answer = std::thread::spawn(move || {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).map(|_| answer)
+        });
         let seen = bench.last_seq();
         let path = format!("/{folder}/{name}");
         let of_path = |record: &Record| match &record.observation {
@@ -192,8 +196,11 @@ fn a_fetch_that_may_be_of_any_unit_is_recorded_at_none() {
             _ => false,
         };
         let found = bench.until_record(seen, Duration::from_secs(10), of_path);
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        // The laboratory answers only while it runs.
+        while !answer.is_finished() {
+            bench.run_for(Duration::from_millis(5)).unwrap();
+        }
+        let answer = answer.join().unwrap().unwrap();
         let found = bench.log().after(found.unwrap().unwrap() - 1)[0].clone();
         let unit = found.unit.as_ref().map(|unit| unit.to_string());
         (unit, answer.split(' ').nth(1).unwrap().to_owned())

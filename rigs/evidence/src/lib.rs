@@ -8,7 +8,9 @@
 pub mod body;
 pub mod capture;
 pub mod catalogue;
+pub mod check;
 pub mod identifier;
+pub mod lines;
 pub mod log;
 pub mod monitor;
 pub mod provisioning;

@@ -4,13 +4,16 @@
 //! are made up, the addresses and lab times are real. What is read becomes a log that holds nothing but SIP, so that
 //! rules which need more say so.
 
+mod dissect;
+mod fragments;
 mod packets;
 mod read;
 mod stream;
 mod streams;
 mod write;
 
-pub use read::{Base, Forgotten, Records, read};
+pub use dissect::{Forgotten, Heard, Messages};
+pub use read::{Base, NotABase, Records, read};
 pub use write::to_pcapng;
 
 /// Why a capture could not be written or read.
@@ -20,8 +23,23 @@ pub enum CaptureError {
     #[error("neither a pcap nor a pcapng file")]
     NotACapture,
     /// The file is damaged.
-    #[error("the capture file is damaged")]
-    Damaged(#[source] pcap_file::PcapError),
+    #[error("the capture file is damaged at packet {packet}: {reason}")]
+    Damaged {
+        /// The packet that could not be read, from 1.
+        packet: u64,
+        /// What does not fit.
+        reason: &'static str,
+    },
+    /// A packet claims to be longer than any.
+    #[error(
+        "packet {packet} claims {claimed} bytes, more than any packet has: the capture file is damaged"
+    )]
+    TooLong {
+        /// The packet, from 1.
+        packet: u64,
+        /// What it claims, in bytes.
+        claimed: u32,
+    },
     /// It cannot be read at all.
     #[error("the capture cannot be read")]
     Read(#[source] std::io::Error),

@@ -16,6 +16,8 @@ const LONGEST: usize = 1 << 20;
 pub(super) struct Stream {
     next: Option<u32>,
     waiting: BTreeMap<u32, Vec<u8>>,
+    /// The bytes of the segments that wait.
+    waits: usize,
     buffer: Vec<u8>,
     /// How much of the buffer is known to hold no end of a head.
     searched: usize,
@@ -35,13 +37,20 @@ impl Stream {
         self.waiting.is_empty() && self.buffer.is_empty()
     }
 
+    /// How many bytes wait for the rest.
+    pub(super) fn kept(&self) -> usize {
+        self.buffer.len() + self.waits
+    }
+
     /// Takes a segment; the messages that it completes come back.
     pub(super) fn take(&mut self, sequence: u32, data: &[u8]) -> Vec<Vec<u8>> {
         if data.is_empty() {
             return Vec::new();
         }
         self.next.get_or_insert(sequence);
-        self.waiting.insert(sequence, data.to_vec());
+        self.waits += data.len();
+        let double = self.waiting.insert(sequence, data.to_vec());
+        self.waits -= double.map_or(0, |double| double.len());
         if self.waiting.len() > PATIENCE {
             self.drop_first(self.buffer.len());
             self.next = self.waiting.keys().next().copied();
@@ -57,6 +66,7 @@ impl Stream {
                 break;
             };
             let data = self.waiting.remove(&sequence).unwrap_or_default();
+            self.waits -= data.len();
             let known = usize::try_from(next.wrapping_sub(sequence)).unwrap_or(usize::MAX);
             let fresh = data.get(known..).unwrap_or_default();
             let length = u32::try_from(fresh.len()).unwrap_or_default();
@@ -78,7 +88,7 @@ impl Stream {
             };
             let head = self.buffer.get(..end).unwrap_or_default();
             let total = (end + 4).saturating_add(content_length(head));
-            if !super::read::is_sip(head) || total > LONGEST {
+            if !super::dissect::is_sip(head) || total > LONGEST {
                 self.drop_first(end + 4);
                 continue;
             }

@@ -14,6 +14,7 @@ mod rules;
 mod scene;
 
 pub use report::{Finding, Judgement, Need, RuleReport};
+pub use scene::Limits;
 
 use crate::record::{Observation, Record, Unit};
 use observed::Observed;
@@ -27,7 +28,7 @@ const PACKAGE: &str = sip::service::AS_FEATURE_EVENT;
 #[derive(Clone, Debug, Default)]
 pub struct Monitor {
     /// A unit that has seen nothing but what belongs to the whole case; each unit begins like it.
-    case: Observed,
+    case: Arc<Observed>,
     units: BTreeMap<Unit, Observed>,
 }
 
@@ -38,26 +39,45 @@ impl Monitor {
         Self::default()
     }
 
+    /// A monitor for a capture that may never end: what it remembers is bounded by these limits, and findings are handed
+    /// out once and not kept for the reports.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
+        Self {
+            case: Arc::new(Observed::within(limits)),
+            units: BTreeMap::new(),
+        }
+    }
+
     /// Takes the next record and tells what has been proven wrong by it.
     pub fn observe(&mut self, record: &Record) -> Vec<Finding> {
         let mut fresh = Vec::new();
+        self.follow(record, |_, finding| fresh.push(finding));
+        fresh
+    }
+
+    /// As [`observe`](Self::observe), and tells which unit is wrong.
+    pub fn follow(&mut self, record: &Record, mut found: impl FnMut(&Unit, Finding)) {
         for unit in self.units.values_mut() {
             unit.advance(record.at);
         }
         if let Some(name) = self.unit_of(record) {
-            let case = &self.case;
-            let unit = self.units.entry(name).or_insert_with(|| case.clone());
-            unit.take(record);
+            if let Some(unit) = self.units.get_mut(&name) {
+                unit.take(record);
+            } else {
+                let mut unit = Observed::clone(&self.case);
+                unit.take(record);
+                self.units.insert(name, unit);
+            }
         } else {
-            self.case.take(record);
+            Arc::make_mut(&mut self.case).take(record);
             for unit in self.units.values_mut() {
                 unit.take(record);
             }
         }
-        for unit in self.units.values_mut() {
-            unit.drain_findings(&mut fresh);
+        for (name, unit) in &mut self.units {
+            unit.drain_findings(|finding| found(name, finding));
         }
-        fresh
     }
 
     /// The unit that a record is about; nothing when it belongs to the whole case. What a base does belongs to the only
@@ -88,11 +108,22 @@ impl Monitor {
 
     /// Ends the log at lab time `at`: deadlines before it are judged, later ones are not.
     pub fn finish(&mut self, at: u64) -> Vec<RuleReport> {
+        self.finish_with(at, |_, _| ())
+    }
+
+    /// As [`finish`](Self::finish), and tells what has been proven wrong by the end.
+    pub fn finish_with(
+        &mut self,
+        at: u64,
+        mut found: impl FnMut(&Unit, Finding),
+    ) -> Vec<RuleReport> {
         if self.units.is_empty() {
-            self.units.insert(Unit::default(), self.case.clone());
+            let unit = Observed::clone(&self.case);
+            self.units.insert(Unit::default(), unit);
         }
-        for unit in self.units.values_mut() {
+        for (name, unit) in &mut self.units {
             unit.end(at);
+            unit.drain_findings(|finding| found(name, finding));
         }
         let mut units = self.units.values();
         let first = units.next().map(Observed::reports).unwrap_or_default();
@@ -116,6 +147,12 @@ impl Monitor {
     #[must_use]
     pub fn requirements() -> Vec<&'static str> {
         Observed::default().requirements().collect()
+    }
+
+    /// How many accounts it has given up, with their registrations and dialogs, because there were too many.
+    #[must_use]
+    pub fn evicted(&self) -> u64 {
+        self.units.values().map(Observed::evicted).sum()
     }
 
     /// How many entries it remembers, of every kind that grows with the log: it stays bounded however long that is.

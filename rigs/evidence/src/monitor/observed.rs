@@ -1,13 +1,14 @@
 //! One observed unit: the scene at its interfaces, and every rule that judges it.
 //!
-//! Units share nothing: what one forgets with its power, another still knows. Time passes for all of them.
+//! Units share nothing: what one forgets with its power, another still knows. Time passes for all of them, but a rule
+//! hears of it only when one of its deadlines has passed, and of what happens only what it asks for.
 
 use super::report::{Finding, Judgement, Need, RuleReport};
 use super::rules::{
     self,
     rule::{Rule, Tell},
 };
-use super::scene::{Scene, moment::Moment};
+use super::scene::{Limits, Scene, moment::Moment};
 use crate::catalogue::RequirementId;
 use crate::record::{ClaimStatus, Record};
 use std::fmt;
@@ -18,29 +19,30 @@ pub(super) struct Observed {
     scene: Scene,
     rules: Vec<RuleState>,
     moments: Vec<Moment>,
+    /// No rule has an earlier deadline.
+    due: u64,
+    /// A rule has findings that were not handed out.
+    has_news: bool,
+    /// Findings are forgotten when they are handed out.
+    forgets: bool,
 }
 
 /// A rule with what it has told.
 #[derive(Clone)]
 struct RuleState {
     rule: Box<dyn Rule>,
+    /// Its earliest deadline, the end of time when it has none.
+    due: u64,
     tell: Tell,
     /// How many of its findings were handed out.
     told: usize,
+    /// How many of them were forgotten.
+    forgotten: usize,
 }
 
 impl Default for Observed {
     fn default() -> Self {
-        let state = |rule| RuleState {
-            rule,
-            tell: Tell::default(),
-            told: 0,
-        };
-        Self {
-            scene: Scene::default(),
-            rules: rules::all().map(state).collect(),
-            moments: Vec::new(),
-        }
+        Self::new(Scene::default())
     }
 }
 
@@ -53,13 +55,62 @@ impl fmt::Debug for Observed {
     }
 }
 
+impl RuleState {
+    fn on(&mut self, moment: Moment, scene: &Scene) {
+        self.rule.on(moment, scene, &mut self.tell);
+        self.due = self.rule.due().unwrap_or(u64::MAX);
+    }
+}
+
 impl Observed {
+    fn new(scene: Scene) -> Self {
+        let state = |rule| RuleState {
+            rule,
+            due: u64::MAX,
+            tell: Tell::default(),
+            told: 0,
+            forgotten: 0,
+        };
+        Self {
+            scene,
+            rules: rules::all().map(state).collect(),
+            moments: Vec::new(),
+            due: u64::MAX,
+            has_news: false,
+            forgets: false,
+        }
+    }
+
+    /// A unit of a capture that never ends: what it remembers is bounded, findings included.
+    pub(super) fn within(limits: Limits) -> Self {
+        Self {
+            forgets: true,
+            ..Self::new(Scene::within(limits))
+        }
+    }
+
     /// Time has passed, whoever observed it.
     pub(super) fn advance(&mut self, now: u64) {
         if now > self.scene.now {
             self.scene.now = now;
-            self.tell(Moment::Clock);
+            self.scene.age();
+            if now > self.due {
+                self.wake(now);
+            }
         }
+    }
+
+    /// Tells the time to the rules that have a deadline behind them.
+    fn wake(&mut self, now: u64) {
+        let mut due = u64::MAX;
+        for state in &mut self.rules {
+            if state.due < now {
+                state.on(Moment::Clock, &self.scene);
+                self.has_news |= state.tell.findings.len() > state.told;
+            }
+            due = due.min(state.due);
+        }
+        self.due = due;
     }
 
     /// Takes a record of this unit, or of the whole case.
@@ -76,24 +127,33 @@ impl Observed {
     /// The log has ended.
     pub(super) fn end(&mut self, at: u64) {
         self.scene.now = self.scene.now.max(at);
-        self.tell(Moment::Clock);
+        self.wake(self.scene.now);
         self.tell(Moment::End);
-        self.drain_findings(&mut Vec::new());
     }
 
     fn tell(&mut self, moment: Moment) {
+        let kind = moment.kind();
         for state in &mut self.rules {
-            state.rule.on(moment, &self.scene, &mut state.tell);
+            if state.rule.hears().meets(kind) {
+                state.on(moment, &self.scene);
+                self.due = self.due.min(state.due);
+                self.has_news |= state.tell.findings.len() > state.told;
+            }
         }
     }
 
     /// Hands out the findings that were not handed out yet.
-    pub(super) fn drain_findings(&mut self, into: &mut Vec<Finding>) {
+    pub(super) fn drain_findings(&mut self, mut into: impl FnMut(Finding)) {
+        if !std::mem::take(&mut self.has_news) {
+            return;
+        }
         for state in &mut self.rules {
-            if let Some(new) = state.tell.findings.get(state.told..)
-                && !new.is_empty()
-            {
-                into.extend_from_slice(new);
+            if self.forgets {
+                state.forgotten += state.tell.findings.len();
+                state.tell.findings.drain(..).for_each(&mut into);
+            } else {
+                let new = state.tell.findings.iter().skip(state.told);
+                new.cloned().for_each(&mut into);
                 state.told = state.tell.findings.len();
             }
         }
@@ -109,6 +169,11 @@ impl Observed {
         self.scene.len()
     }
 
+    /// How many accounts were given up to make room.
+    pub(super) fn evicted(&self) -> u64 {
+        self.scene.evicted()
+    }
+
     /// What each rule says about this unit.
     pub(super) fn reports(&self) -> Vec<RuleReport> {
         self.rules.iter().map(|state| self.report(state)).collect()
@@ -119,7 +184,7 @@ impl Observed {
         let missing: Vec<Need> = needs
             .filter(|need| !self.scene.available.contains(need))
             .collect();
-        let judgement = if !state.tell.findings.is_empty() {
+        let judgement = if state.forgotten + state.tell.findings.len() > 0 {
             Judgement::Fail
         } else if !missing.is_empty() {
             Judgement::NotJudged { needs: missing }

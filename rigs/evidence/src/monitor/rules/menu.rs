@@ -4,7 +4,7 @@ use crate::monitor::report::Need;
 use crate::monitor::rules::rule::{Rule, Tell};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::display::Check;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::patterns::Shown;
 use crate::monitor::scene::time::clock;
 use crate::record::{Service, View};
@@ -46,6 +46,10 @@ impl Rule for Displayed {
 
     fn claims(&self) -> &'static [&'static str] {
         &["display."]
+    }
+
+    fn hears(&self) -> Kinds {
+        Kinds::CHECK
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
@@ -131,6 +135,17 @@ impl Rule for NobodyElsesScreen {
 
     fn claims(&self) -> &'static [&'static str] {
         &["display."]
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::REPLY,
+            Kinds::CHECK,
+            Kinds::UNSYNCED_SCREEN,
+        ]);
+        HEARD
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

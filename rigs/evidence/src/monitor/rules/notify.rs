@@ -7,7 +7,7 @@ use crate::monitor::rules::menu::tell_wrong;
 use crate::monitor::rules::rule::{Rule, Tell};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::notice::{Due, Notice, Reason, Refusal};
 use crate::monitor::scene::time::{MILLISECOND, SECOND, TIMER_F, clock, span};
 use crate::monitor::scene::traffic::Arrival;
@@ -124,6 +124,21 @@ impl Rule for Answered {
         self.requirement
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::CLOCK,
+            Kinds::ARRIVAL,
+            Kinds::REPLY,
+            Kinds::CHECK,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.waiting.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.waiting.clear(),
@@ -137,10 +152,12 @@ impl Rule for Answered {
                 }
                 tell.exercise();
                 match notice.due {
-                    Due::Accept(Reason::Early) => self.waiting.set(scene.now + NEVER, place),
+                    Due::Accept(Reason::Early) => {
+                        self.waiting.set(scene.now + NEVER, place.owner(), place)
+                    }
                     // A base that has said nothing yet may still be starting, and hear nothing.
                     Due::Refuse(_) if scene.spoken => {
-                        self.waiting.set(scene.now + PROMPT, place);
+                        self.waiting.set(scene.now + PROMPT, place.owner(), place);
                     }
                     Due::Accept(_) | Due::Refuse(_) | Due::Open => {}
                 }
@@ -212,6 +229,15 @@ impl Rule for PromptAnswer {
         "NOT-02"
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[Kinds::BOOT, Kinds::CLOCK, Kinds::ARRIVAL, Kinds::REPLY]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.waiting.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.waiting.clear(),
@@ -238,7 +264,7 @@ impl Rule for PromptAnswer {
                     Due::Accept(Reason::Early | Reason::Closing) => tell.exercise(),
                     Due::Accept(_) => {
                         tell.exercise();
-                        self.waiting.set(scene.now + PROMPT, place);
+                        self.waiting.set(scene.now + PROMPT, place.owner(), place);
                     }
                     Due::Refuse(_) | Due::Open => {}
                 }
@@ -261,6 +287,21 @@ struct SameAnswerAgain {
 impl Rule for SameAnswerAgain {
     fn requirement(&self) -> &'static str {
         "NOT-03"
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::CLOCK,
+            Kinds::ARRIVAL_COPY,
+            Kinds::REPLY,
+            Kinds::CHECK,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.waiting.next()
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
@@ -295,7 +336,7 @@ impl Rule for SameAnswerAgain {
                 if arrival.boot == scene.boot && scene.now + SECOND < reply.at + TIMER_F {
                     tell.exercise();
                     let waiting = (place, arrival.replies.len(), scene.seq);
-                    self.waiting.set(scene.now + PROMPT, waiting);
+                    self.waiting.set(scene.now + PROMPT, place.owner(), waiting);
                 }
             }
             Moment::Reply(place) => {

@@ -10,7 +10,7 @@ use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::subscription::{SHORTEST, Subscription};
 use crate::monitor::scene::time::{MILLISECOND, SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request};
@@ -82,7 +82,6 @@ struct Lifetimes {
 #[derive(Clone, Copy, Debug)]
 struct Untold {
     subscription: Place,
-    account: usize,
     at: u64,
 }
 
@@ -108,9 +107,9 @@ impl Lifetimes {
                 self.untold.clear();
             }
             Moment::Provisioned(account) => {
-                self.due.retain(|lifetime| lifetime.account != account);
+                self.due.forget(account);
                 self.overdue.remove(&account);
-                self.untold.retain(|untold| untold.account != account);
+                self.untold.forget(account);
             }
             Moment::Clock => {
                 while let Some((_, untold)) = self.untold.pass(scene.now) {
@@ -160,29 +159,42 @@ impl Lifetimes {
         seen
     }
 
+    /// The earliest deadline.
+    fn next(&self) -> Option<u64> {
+        let deadlines = [self.due.next(), self.untold.next()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn drop_due(&mut self, account: usize, subscription: Place) {
+        self.due.retain_of(Some(account), |lifetime| {
+            lifetime.subscription != subscription
+        });
+    }
+
     /// Sets the deadline of a subscription anew.
     fn renew(&mut self, subscription: Option<Place>, scene: &Scene) -> Option<()> {
         let place = subscription?;
         let known = scene.subscription(place)?;
         let grant = known.grant().filter(|_| known.asking.is_none())?;
         if !known.is_open() {
-            self.due.retain(|lifetime| lifetime.subscription != place);
+            self.drop_due(known.account, place);
             return None;
         }
         if grant.lifetime.is_none() {
             let untold = Untold {
                 subscription: place,
-                account: known.account,
                 at: grant.at,
             };
-            self.untold.retain(|other| other.subscription != place);
-            self.untold.set(grant.at + UNTOLD, untold);
+            self.untold
+                .retain_of(Some(known.account), |other| other.subscription != place);
+            self.untold
+                .set(grant.at + UNTOLD, Some(known.account), untold);
         }
         let (until, seq) = (
             known.expiry()?,
             grant.shortened.map_or(grant.seq, |(_, seq)| seq),
         );
-        self.due.retain(|lifetime| lifetime.subscription != place);
+        self.drop_due(known.account, place);
         if until >= grant.at + SHORTEST {
             let lifetime = Lifetime {
                 subscription: place,
@@ -192,7 +204,11 @@ impl Lifetimes {
                 seq,
                 requested: grant.requested.map(|seconds| u64::from(seconds) * SECOND),
             };
-            self.due.set(until - AHEAD + 20 * MILLISECOND, lifetime);
+            self.due.set(
+                until - AHEAD + 20 * MILLISECOND,
+                Some(known.account),
+                lifetime,
+            );
         }
         None
     }
@@ -207,7 +223,7 @@ impl Lifetimes {
             seen.push(late(&lifetime, refreshed, scene));
         }
         let known = scene.subscription(subscribe.subscription)?;
-        self.due.retain(|lifetime| lifetime.account != account);
+        self.due.forget(account);
         if request.repeats.is_some() || subscribe.purpose == Purpose::Unsubscribe {
             return None;
         }
@@ -339,6 +355,23 @@ impl Rule for InTime {
         self.requirement
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::END,
+            Kinds::ANSWER,
+            Kinds::REPLY,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.lifetimes.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         for seen in self.lifetimes.on(moment, scene) {
             match seen {
@@ -373,6 +406,11 @@ impl Rule for FullStateCounts {
 
     fn claims(&self) -> &'static [&'static str] {
         &["display."]
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[Kinds::REPLY, Kinds::CHECK]);
+        HEARD
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -3,10 +3,10 @@
 use crate::catalogue::RequirementId;
 use crate::monitor::report::{Finding, Need};
 use crate::monitor::scene::Scene;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 
 /// One requirement, watched.
-pub(crate) trait Rule: Copied + Send {
+pub(crate) trait Rule: Copied + Send + Sync {
     /// The requirement.
     fn requirement(&self) -> &'static str;
 
@@ -18,6 +18,14 @@ pub(crate) trait Rule: Copied + Send {
     /// The beginnings of the claims that it reads.
     fn claims(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The kinds of moments that it is told; it hears of no others.
+    fn hears(&self) -> Kinds;
+
+    /// Its earliest deadline, lab time in microseconds: [`Moment::Clock`] comes when that has passed.
+    fn due(&self) -> Option<u64> {
+        None
     }
 
     /// Takes the next moment.

@@ -31,6 +31,7 @@ use crate::monitor::scene::patterns::Shown;
 use crate::monitor::scene::time::clock;
 use crate::monitor::scene::traffic::Arrival;
 use crate::record::{Screen, Service, View};
+use std::sync::Arc;
 
 /// When more NOTIFYs than this told other accounts what a display shows, that is coincidence and no explanation; our
 /// choice, because in a crowd somebody is always told just that.
@@ -50,7 +51,8 @@ impl Scene {
         let stale = self.is_stale(place, shown, screen.view);
         let (requirement, culprit) =
             self.explain(place, shown, aspect, &due, stale, flickers, screen.view);
-        let reported = self.displays.reported.entry(place.clone()).or_default();
+        let displays = Arc::make_mut(&mut self.displays);
+        let reported = displays.reported.entry(place.clone()).or_default();
         if !reported.insert(requirement) {
             return None;
         }
@@ -91,12 +93,15 @@ impl Scene {
             }),
         };
         if requirement == "BODY-01" {
-            self.displays.cross(origin.place);
-            if let Some(other) = self.crossing(place, shown, origin) {
-                self.displays.cross(other);
+            let other = self.crossing(place, shown, origin);
+            let displays = Arc::make_mut(&mut self.displays);
+            displays.cross(origin.place);
+            if let Some(other) = other {
+                displays.cross(other);
             }
         }
-        if let Some(due) = self.displays.due.get_mut(place) {
+        let displays = Arc::make_mut(&mut self.displays);
+        if let Some(due) = displays.due.get_mut(place) {
             match screen.view {
                 View::Idle => due.idle_agreed = None,
                 View::Menu => {

@@ -3,8 +3,13 @@
 //! A [`History`] forgets by count and by lab time; each account has its own, so that a busy neighbour never makes an
 //! account forget, and many accounts are judged as one is. A [`Place`] stays true as long as its entry is kept and
 //! leads nowhere afterwards: who holds one has to live with that.
+//!
+//! Entries are shared with the copies of a monitor until one of them changes them. What is found by a text is found by
+//! a [`Name`] of it, so that no text is copied to look for it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 /// How far back a history reaches: an entry is kept while it is among the last `entries` and not older than `time`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +22,13 @@ pub(crate) struct Horizon {
 /// The latest entries of one kind, oldest first.
 #[derive(Clone, Debug)]
 pub(crate) struct History<T> {
-    entries: VecDeque<(u64, T)>,
+    entries: VecDeque<(u64, Arc<T>)>,
     /// The number of the oldest entry that is kept.
     first: u64,
     horizon: Horizon,
 }
 
-impl<T> History<T> {
+impl<T: Clone> History<T> {
     pub(crate) const fn new(horizon: Horizon) -> Self {
         Self {
             entries: VecDeque::new(),
@@ -35,15 +40,32 @@ impl<T> History<T> {
     /// Adds the newest entry and forgets what lies beyond the horizon; its number comes back.
     pub(crate) fn push(&mut self, at: u64, entry: T) -> u64 {
         let number = self.next();
-        self.entries.push_back((at, entry));
-        let earliest = at.saturating_sub(self.horizon.time);
-        while self.entries.len() > self.horizon.entries.max(1)
-            || self.entries.front().is_some_and(|(at, _)| *at < earliest)
-        {
-            self.entries.pop_front();
-            self.first += 1;
+        self.entries.push_back((at, Arc::new(entry)));
+        while self.entries.len() > self.horizon.entries.max(1) {
+            self.forget_first();
         }
+        self.forget_before(at.saturating_sub(self.horizon.time));
         number
+    }
+
+    fn forget_first(&mut self) {
+        self.first += u64::from(self.entries.pop_front().is_some());
+    }
+
+    /// Forgets what is older.
+    fn forget_before(&mut self, earliest: u64) {
+        while self.entries.front().is_some_and(|(at, _)| *at < earliest) {
+            self.forget_first();
+        }
+        if self.entries.is_empty() {
+            self.entries.shrink_to_fit();
+        }
+    }
+
+    /// Forgets everything; the numbers go on.
+    fn forget_all(&mut self) {
+        self.first = self.next();
+        self.entries = VecDeque::new();
     }
 
     /// The number that the next entry gets.
@@ -53,18 +75,19 @@ impl<T> History<T> {
 
     pub(crate) fn get(&self, number: u64) -> Option<&T> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.entries.get(at).map(|(_, entry)| entry)
+        self.entries.get(at).map(|(_, entry)| entry.as_ref())
     }
 
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.entries.get_mut(at).map(|(_, entry)| entry)
+        let (_, entry) = self.entries.get_mut(at)?;
+        Some(Arc::make_mut(entry))
     }
 
     /// What is kept, oldest first, with its numbers.
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (u64, &T)> {
         let numbered = self.entries.iter().enumerate();
-        numbered.map(|(at, (_, entry))| (self.first + at as u64, entry))
+        numbered.map(|(at, (_, entry))| (self.first + at as u64, entry.as_ref()))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -90,25 +113,70 @@ impl Place {
 #[derive(Clone, Debug)]
 pub(crate) struct PerAccount<T> {
     horizon: Horizon,
-    histories: BTreeMap<Option<usize>, History<T>>,
+    /// That of no account first, then account by account.
+    histories: Vec<History<T>>,
+    /// Whose entries get old next, when they are forgotten in time and not only by newer ones of the same account.
+    ageing: Option<VecDeque<(u64, Option<usize>)>>,
 }
 
-impl<T> PerAccount<T> {
+/// Where the history of an account stands.
+fn slot(owner: Option<usize>) -> usize {
+    owner.map_or(0, |owner| owner + 1)
+}
+
+impl<T: Clone> PerAccount<T> {
     pub(crate) const fn new(horizon: Horizon) -> Self {
         Self {
             horizon,
-            histories: BTreeMap::new(),
+            histories: Vec::new(),
+            ageing: None,
         }
+    }
+
+    /// As `new`, but nothing older than `time` is kept, whether anything newer comes or not.
+    pub(crate) const fn ageing(entries: usize, time: u64) -> Self {
+        Self {
+            horizon: Horizon { entries, time },
+            histories: Vec::new(),
+            ageing: Some(VecDeque::new()),
+        }
+    }
+
+    fn history(&self, owner: Option<usize>) -> Option<&History<T>> {
+        self.histories.get(slot(owner))
     }
 
     /// Adds the newest entry of an account.
     pub(crate) fn push(&mut self, owner: Option<usize>, at: u64, entry: T) -> Place {
-        let horizon = self.horizon;
-        let history = self.histories.entry(owner);
-        let history = history.or_insert_with(|| History::new(horizon));
+        let slot = slot(owner);
+        if slot >= self.histories.len() {
+            let horizon = self.horizon;
+            self.histories
+                .resize_with(slot + 1, || History::new(horizon));
+        }
+        if let Some(ageing) = &mut self.ageing {
+            ageing.push_back((at, owner));
+        }
+        let history = self.histories.get_mut(slot);
         Place {
             owner,
-            number: history.push(at, entry),
+            number: history.map_or(0, |history| history.push(at, entry)),
+        }
+    }
+
+    /// Forgets what has become too old, of whatever account.
+    pub(crate) fn advance(&mut self, now: u64) {
+        let Some(ageing) = &mut self.ageing else {
+            return;
+        };
+        let earliest = now.saturating_sub(self.horizon.time);
+        while let Some((at, owner)) = ageing.front().copied()
+            && at < earliest
+        {
+            ageing.pop_front();
+            if let Some(history) = self.histories.get_mut(slot(owner)) {
+                history.forget_before(earliest);
+            }
         }
     }
 
@@ -116,22 +184,23 @@ impl<T> PerAccount<T> {
     pub(crate) fn next(&self, owner: Option<usize>) -> Place {
         Place {
             owner,
-            number: self.histories.get(&owner).map_or(0, History::next),
+            number: self.history(owner).map_or(0, History::next),
         }
     }
 
     /// The entry, as long as it is kept.
     pub(crate) fn get(&self, place: Place) -> Option<&T> {
-        self.histories.get(&place.owner)?.get(place.number)
+        self.history(place.owner)?.get(place.number)
     }
 
     pub(crate) fn get_mut(&mut self, place: Place) -> Option<&mut T> {
-        self.histories.get_mut(&place.owner)?.get_mut(place.number)
+        let history = self.histories.get_mut(slot(place.owner))?;
+        history.get_mut(place.number)
     }
 
     /// What is kept of one account, oldest first.
     pub(crate) fn of(&self, owner: Option<usize>) -> impl DoubleEndedIterator<Item = (Place, &T)> {
-        let history = self.histories.get(&owner).into_iter();
+        let history = self.history(owner).into_iter();
         history.flat_map(move |history| {
             let entries = history.iter();
             entries.map(move |(number, entry)| (Place { owner, number }, entry))
@@ -140,36 +209,63 @@ impl<T> PerAccount<T> {
 
     /// What is kept of one account, oldest first, to be changed.
     pub(crate) fn of_mut(&mut self, owner: Option<usize>) -> impl Iterator<Item = (Place, &mut T)> {
-        let history = self.histories.get_mut(&owner).into_iter();
+        let history = self.histories.get_mut(slot(owner)).into_iter();
         history.flat_map(move |history| {
             let first = history.first;
             let entries = history.entries.iter_mut().enumerate();
             entries.map(move |(at, (_, entry))| {
                 let number = first + at as u64;
-                (Place { owner, number }, entry)
+                (Place { owner, number }, Arc::make_mut(entry))
             })
         })
     }
 
     /// What is kept of all accounts, account by account.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Place, &T)> {
-        let owners = self.histories.keys();
-        owners.flat_map(|owner| self.of(*owner))
+        let slots = 0..self.histories.len();
+        slots.flat_map(|slot| self.of(slot.checked_sub(1)))
     }
 
     /// Every entry that is kept, to be changed.
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let histories = self.histories.values_mut();
-        histories.flat_map(|history| history.entries.iter_mut().map(|(_, entry)| entry))
+        let entries = self.histories.iter_mut().flat_map(|it| &mut it.entries);
+        entries.map(|(_, entry)| Arc::make_mut(entry))
+    }
+
+    /// Forgets what is kept of one account.
+    pub(crate) fn forget(&mut self, owner: Option<usize>) {
+        if let Some(history) = self.histories.get_mut(slot(owner)) {
+            history.forget_all();
+        }
     }
 
     pub(crate) fn clear(&mut self) {
-        self.histories.clear();
+        for history in &mut self.histories {
+            history.forget_all();
+        }
     }
 
     /// How many entries are kept.
     pub(crate) fn len(&self) -> usize {
-        self.histories.values().map(History::len).sum()
+        self.histories.iter().map(History::len).sum()
+    }
+}
+
+/// What stands for some texts and numbers in an index. Two that differ have the same name once in 2^128.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name(u64, u64);
+
+impl Name {
+    /// The name of these texts, in this order, with a number.
+    pub(crate) fn of(texts: &[&str], number: u32) -> Self {
+        let hash = |which: u8| {
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u8(which);
+            texts.hash(&mut hasher);
+            hasher.write_u32(number);
+            hasher.finish()
+        };
+        Self(hash(0), hash(1))
     }
 }
 
@@ -223,6 +319,10 @@ impl<K: Ord> Index<K> {
         self.places.clear();
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, Place)> {
         self.places.iter().map(|(name, place)| (name, *place))
     }
@@ -271,6 +371,34 @@ mod tests {
         }
         assert_eq!(all.get(mine), Some(&0));
         assert_eq!(all.len(), 7);
+    }
+
+    #[test]
+    fn what_ages_is_forgotten_although_nothing_newer_comes() {
+        let mut all = PerAccount::ageing(3, 100);
+        let mine = all.push(Some(1), 0, 'a');
+        all.push(Some(2), 60, 'b');
+        all.advance(100);
+        assert_eq!(all.get(mine), Some(&'a'));
+        all.advance(101);
+        assert_eq!((all.get(mine), all.len()), (None, 1));
+        let next = all.push(Some(1), 102, 'c');
+        assert!(next > mine, "numbers go on");
+        all.forget(Some(1));
+        assert!(all.get(next).is_none() && all.next(Some(1)) > next);
+    }
+
+    #[test]
+    fn names_tell_texts_apart_wherever_they_are_cut() {
+        let names = [
+            Name::of(&["ab", "c"], 1),
+            Name::of(&["a", "bc"], 1),
+            Name::of(&["ab", "c"], 2),
+            Name::of(&["abc"], 1),
+        ];
+        for (at, name) in names.iter().enumerate() {
+            assert!(names[at + 1..].iter().all(|other| other != name));
+        }
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use crate::body::{Device, Reading};
 use crate::monitor::scene::Scene;
-use crate::monitor::scene::history::Place;
+use crate::monitor::scene::history::{Name, Place};
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::notice::{Circumstances, Due, EventMatch, Notice, Refusal, State};
-use crate::monitor::scene::outgoing::key;
+use crate::monitor::scene::outgoing::dialog;
 use crate::monitor::scene::package::Package;
 use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::{DISPLAY, SECOND, TIMER_F};
@@ -13,6 +13,7 @@ use crate::monitor::scene::traffic::{Arrival, Purpose, Reply, user};
 use crate::record::Sip;
 use bytes::Bytes;
 use sip::message::{Message, Method};
+use std::sync::Arc;
 
 impl Scene {
     /// The NOTIFYs that have reached an account since then and need not be refused, latest first.
@@ -32,11 +33,11 @@ impl Scene {
         })
     }
 
-    pub(crate) fn arrived(&mut self, message: Message, moments: &mut Vec<Moment>) {
+    pub(crate) fn arrived(&mut self, message: Arc<Message>, moments: &mut Vec<Moment>) {
         let Some((cseq, method)) = message.cseq() else {
             return;
         };
-        let name = format!("{} {}", key(&message, cseq, &method), message.call_id());
+        let name = arrival_name(&message, cseq, &method);
         if let Some(known) = self.arrival_places.get(&name) {
             if let Some(arrival) = self.arrivals.get_mut(known) {
                 arrival.copies.push((self.seq, self.now));
@@ -74,15 +75,14 @@ impl Scene {
         let package = Package::of(message);
         let tag = message.to_tag().unwrap_or_default();
         account.others.iter().any(|(other, held)| {
-            let dialog = held.call_id == message.call_id() && held.local_tag == tag;
-            let ours = (held.call_id.clone(), held.local_tag.clone());
-            dialog && (Some(other) == package.as_ref() || self.dialogs.get(&ours).is_none())
+            let same = held.call_id == message.call_id() && held.local_tag == tag;
+            let ours = dialog(&held.call_id, Some(&held.local_tag));
+            same && (Some(other) == package.as_ref() || self.dialogs.get(&ours).is_none())
         })
     }
 
     fn notice(&mut self, message: &Message) -> Notice {
-        let tag = message.to_tag().unwrap_or_default();
-        let name = (message.call_id().to_owned(), tag.to_owned());
+        let name = dialog(message.call_id(), message.to_tag());
         let known = self.dialogs.get(&name);
         let known = known.filter(|&at| {
             let subscription = self.subscriptions.get(at);
@@ -149,7 +149,7 @@ impl Scene {
             for handset in &account.handsets {
                 let place = self.arrivals.next(notice.account);
                 for told in notice.reading.told() {
-                    self.displays.expect(handset, told.service, place);
+                    Arc::make_mut(&mut self.displays).expect(handset, told.service, place);
                 }
             }
         }
@@ -169,7 +169,7 @@ impl Scene {
         if status < 200 {
             return;
         }
-        let name = format!("{} {}", key(message, cseq, &method), message.call_id());
+        let name = arrival_name(message, cseq, &method);
         let Some(place) = self.arrival_places.get(&name) else {
             return;
         };
@@ -298,6 +298,13 @@ impl Scene {
         {
             subscription.end(None);
         }
-        self.displays.settle_unchanged(place, self.now + DISPLAY);
+        Arc::make_mut(&mut self.displays).settle_unchanged(place, self.now + DISPLAY);
     }
+}
+
+/// The name of a request that reached the base: its transaction, and the Call-ID for peers whose branches are not
+/// unique.
+fn arrival_name(message: &Message, cseq: u32, method: &Method) -> Name {
+    let branch = message.branch().unwrap_or_default();
+    Name::of(&[branch, method.as_str(), message.call_id()], cseq)
 }

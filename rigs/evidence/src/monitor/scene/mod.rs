@@ -3,6 +3,7 @@
 //! It is built from records alone and judges nothing except whether a display agrees with the last accepted NOTIFY.
 //! Rules read it. A base that is switched on again has forgotten what it keeps in memory; one that is off may be silent.
 
+pub(crate) mod accounts;
 mod blame;
 pub(crate) mod change;
 pub(crate) mod display;
@@ -20,21 +21,24 @@ pub(crate) mod traffic;
 pub(crate) mod unasked;
 
 use crate::monitor::report::Need;
+use crate::monitor::scene::accounts::Accounts;
 use crate::monitor::scene::change::Change;
 use crate::monitor::scene::display::{Check, Displays, Unsynced};
-use crate::monitor::scene::history::{Horizon, Index, PerAccount, Place};
+use crate::monitor::scene::history::{Horizon, Index, Name, PerAccount, Place};
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::package::{OtherSubscription, Package};
 use crate::monitor::scene::subscription::Subscription;
-use crate::monitor::scene::time::SECOND;
+use crate::monitor::scene::time::{SECOND, TIMER_F};
 use crate::monitor::scene::traffic::{Arrival, Request};
 use crate::provisioning::{self, Provisioning};
 use crate::record::{ClaimStatus, Intent, KeyEffect, Observation, PowerChange, Record, Service};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// An account as it is seen on the wire: one address-of-record, one or more handsets.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Account {
+    /// Empty when it was given up.
     pub(crate) user: String,
     pub(crate) auth_name: String,
     pub(crate) domain: String,
@@ -53,7 +57,7 @@ pub(crate) struct Account {
     /// When its first binding of this boot was granted.
     pub(crate) first_registered: Option<u64>,
     /// The Call-ID of its REGISTERs in this boot.
-    pub(crate) register_call_id: Option<String>,
+    pub(crate) register_call_id: Option<Name>,
     /// When a REGISTER without final response was sent.
     pub(crate) registering: Option<u64>,
     /// It has subscribed in this boot.
@@ -103,8 +107,8 @@ pub(crate) struct Scene {
     /// The base has sent SIP since its boot.
     pub(crate) spoken: bool,
     pub(crate) available: BTreeSet<Need>,
-    pub(crate) claims: BTreeMap<String, (String, ClaimStatus)>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) claims: Arc<BTreeMap<String, (String, ClaimStatus)>>,
+    pub(crate) accounts: Accounts,
     pub(crate) requests: PerAccount<Request>,
     pub(crate) arrivals: PerAccount<Arrival>,
     pub(crate) subscriptions: PerAccount<Subscription>,
@@ -113,26 +117,43 @@ pub(crate) struct Scene {
     pub(crate) checks: Vec<Check>,
     /// The displays without server that this very record shows.
     pub(crate) unsynced: Vec<Unsynced>,
-    pub(crate) displays: Displays,
+    pub(crate) displays: Arc<Displays>,
     /// Handsets at which a call was begun by hand, and when.
     pub(crate) dialled: BTreeMap<String, u64>,
     /// When a key was last pressed at each handset.
     pub(crate) pressed: BTreeMap<String, u64>,
     /// INVITEs by Call-ID.
-    pub(crate) calls: Index<String>,
+    pub(crate) calls: Index<Name>,
     /// Requests by transaction.
-    pub(crate) request_places: Index<String>,
+    pub(crate) request_places: Index<Name>,
     /// Requests by Call-ID, CSeq and method, whatever their branch.
-    pub(crate) request_numbers: Index<String>,
+    pub(crate) request_numbers: Index<Name>,
     /// Requests that reached the base, by transaction and Call-ID.
-    pub(crate) arrival_places: Index<String>,
+    pub(crate) arrival_places: Index<Name>,
     /// Subscriptions by Call-ID and the base's tag.
-    pub(crate) dialogs: Index<(String, String)>,
+    pub(crate) dialogs: Index<Name>,
     /// Challenged requests that were not repeated yet, by method and Call-ID.
     pub(crate) challenges: Index<String>,
-    users: BTreeMap<String, usize>,
-    handsets: BTreeMap<String, usize>,
+    handsets: Arc<BTreeMap<String, usize>>,
 }
+
+/// How much is remembered of a capture that may never end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many accounts each base is followed with; the least recently used ones are given up.
+    pub accounts: usize,
+}
+
+impl Default for Limits {
+    /// Our choice: more than any base or integrator has, and no burden on memory.
+    fn default() -> Self {
+        Self { accounts: 65_536 }
+    }
+}
+
+/// How long a transaction of a capture is remembered: until the client and the server have certainly given it up
+/// (RFC 3261 §17.1.2.2 and §17.2.2, both 64*T1), and five seconds for the way of the capture.
+const TRANSACTION: u64 = TIMER_F + 5 * SECOND;
 
 /// 75 minutes; our choice: more than one refresh of a registration or subscription for an hour, because what is older
 /// can only explain a defect that showed long ago.
@@ -173,15 +194,15 @@ impl Default for Scene {
             rebooting: false,
             spoken: false,
             available: BTreeSet::new(),
-            claims: BTreeMap::new(),
-            accounts: Vec::new(),
+            claims: Arc::default(),
+            accounts: Accounts::default(),
             requests: PerAccount::new(REQUESTS),
             arrivals: PerAccount::new(ARRIVALS),
             subscriptions: PerAccount::new(SUBSCRIPTIONS),
             changes: PerAccount::new(CHANGES),
             checks: Vec::new(),
             unsynced: Vec::new(),
-            displays: Displays::default(),
+            displays: Arc::default(),
             dialled: BTreeMap::new(),
             pressed: BTreeMap::new(),
             calls: Index::default(),
@@ -190,16 +211,49 @@ impl Default for Scene {
             arrival_places: Index::default(),
             dialogs: Index::default(),
             challenges: Index::default(),
-            users: BTreeMap::new(),
-            handsets: BTreeMap::new(),
+            handsets: Arc::default(),
         }
     }
 }
 
 impl Scene {
+    /// A scene that forgets transactions when they are over, and accounts when there are too many.
+    pub(crate) fn within(limits: Limits) -> Self {
+        Self {
+            accounts: Accounts::within(limits.accounts),
+            requests: PerAccount::ageing(REQUESTS.entries, TRANSACTION),
+            arrivals: PerAccount::ageing(ARRIVALS.entries, TRANSACTION),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets what has become too old.
+    pub(crate) fn age(&mut self) {
+        self.requests.advance(self.now);
+        self.arrivals.advance(self.now);
+    }
+
+    /// How many accounts were given up.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.accounts.evicted()
+    }
+
+    /// Gives up accounts when there are too many.
+    fn evict(&mut self, moments: &mut Vec<Moment>) {
+        for place in self.accounts.evict() {
+            self.requests.forget(Some(place));
+            self.arrivals.forget(Some(place));
+            self.subscriptions.forget(Some(place));
+            self.changes.forget(Some(place));
+            Arc::make_mut(&mut self.handsets).retain(|_, owner| *owner != place);
+            moments.push(Moment::Provisioned(place));
+        }
+    }
+
     /// Takes a record and says what happened.
     pub(crate) fn take(&mut self, record: &Record, moments: &mut Vec<Moment>) {
         self.seq = record.seq;
+        self.evict(moments);
         self.checks.clear();
         self.unsynced.clear();
         match &record.observation {
@@ -207,8 +261,9 @@ impl Scene {
                 key, value, status, ..
             } => {
                 self.available.insert(Need::Claim);
-                self.claims.insert(key.clone(), (value.clone(), *status));
-                self.displays.forget_patterns();
+                let claims = Arc::make_mut(&mut self.claims);
+                claims.insert(key.clone(), (value.clone(), *status));
+                Arc::make_mut(&mut self.displays).forget_patterns();
             }
             Observation::Key {
                 handset,
@@ -287,21 +342,12 @@ impl Scene {
     }
 
     pub(crate) fn account_of_user(&self, user: &str) -> Option<usize> {
-        self.users.get(user).copied()
+        self.accounts.find(user)
     }
 
     /// The account with this user, made when it is new.
     pub(crate) fn account_for(&mut self, user: &str) -> usize {
-        if let Some(account) = self.users.get(user) {
-            return *account;
-        }
-        let place = self.accounts.len();
-        self.accounts.push(Account {
-            user: user.to_owned(),
-            ..Account::default()
-        });
-        self.users.insert(user.to_owned(), place);
-        place
+        self.accounts.find_or_add(user, self.now)
     }
 
     /// How many entries are kept, of every kind that grows with the log.
@@ -311,18 +357,16 @@ impl Scene {
             &self.request_places,
             &self.request_numbers,
             &self.arrival_places,
-            &self.challenges,
+            &self.dialogs,
         ];
         let names: usize = indexes.into_iter().map(Index::len).sum();
         let kept = self.requests.len() + self.arrivals.len() + self.subscriptions.len();
-        names + kept + self.dialogs.len() + self.changes.len() + self.displays.len()
+        names + kept + self.challenges.len() + self.changes.len() + self.displays.len()
     }
 
     /// Whether a REGISTER or an INVITE of this boot has this Call-ID.
     pub(crate) fn is_other_call_id(&self, call_id: &str) -> bool {
-        let mut accounts = self.accounts.iter();
-        self.calls.get(call_id).is_some()
-            || accounts.any(|account| account.register_call_id.as_deref() == Some(call_id))
+        self.calls.get(&Name::of(&[call_id], 0)).is_some() || self.accounts.registers_in(call_id)
     }
 
     /// A base of which nothing was seen before has nothing to forget.
@@ -354,23 +398,14 @@ impl Scene {
         self.arrival_places.clear();
         self.challenges.clear();
         self.calls.clear();
-        for account in &mut self.accounts {
-            account.registration = None;
-            account.first_registered = None;
-            account.register_call_id = None;
-            account.registering = None;
-            account.has_subscribed = false;
-            account.has_state = false;
-            account.current = None;
-            account.others.clear();
-        }
+        self.accounts.reboot();
         for subscription in self.subscriptions.all_mut() {
             subscription.end(None);
         }
         for change in self.changes.all_mut() {
             change.closed = true;
         }
-        self.displays.forget_states();
+        Arc::make_mut(&mut self.displays).forget_states();
         moments.push(Moment::Boot);
     }
 
@@ -391,7 +426,7 @@ impl Scene {
             account.switched = now;
             account.sync = file.deletes_others.then_some(false);
             account.handsets.clear();
-            self.handsets.retain(|_, owner| *owner != place);
+            Arc::make_mut(&mut self.handsets).retain(|_, owner| *owner != place);
             moments.push(Moment::Provisioned(place));
         }
         for given in &provided {
@@ -405,14 +440,10 @@ impl Scene {
     /// Gives an account what its provisioning says; whether that changes anything.
     fn adopt(&mut self, place: usize, given: &provisioning::Account) -> bool {
         let now = self.now;
-        let moved = self
-            .handsets
-            .insert(given.handset.clone(), place)
-            .is_none_or(|before| before != place);
-        if moved {
-            for account in &mut self.accounts {
-                account.handsets.retain(|handset| *handset != given.handset);
-            }
+        let before = Arc::make_mut(&mut self.handsets).insert(given.handset.clone(), place);
+        let moved = before != Some(place);
+        if moved && let Some(before) = before.and_then(|before| self.accounts.get_mut(before)) {
+            before.handsets.retain(|handset| *handset != given.handset);
         }
         let Some(account) = self.accounts.get_mut(place) else {
             return false;
@@ -453,7 +484,7 @@ impl Scene {
         intent: Option<&Intent>,
         moments: &mut Vec<Moment>,
     ) {
-        self.displays.press(handset, effect);
+        Arc::make_mut(&mut self.displays).press(handset, effect);
         self.pressed.insert(handset.to_owned(), self.now);
         if effect == KeyEffect::Talk {
             self.dialled.insert(handset.to_owned(), self.now);

@@ -2,7 +2,7 @@
 
 use crate::body::{Asked, Reading};
 use crate::monitor::report::Need;
-use crate::monitor::scene::history::Place;
+use crate::monitor::scene::history::{Name, Place};
 use crate::monitor::scene::moment::Moment;
 use crate::monitor::scene::package::{OtherSubscription, Package};
 use crate::monitor::scene::subscription::{Grant, Subscription};
@@ -14,6 +14,7 @@ use crate::monitor::scene::unasked::unasked;
 use crate::monitor::scene::{Registration, Scene};
 use crate::record::{Direction, Fate, Sip};
 use sip::message::{Message, Method};
+use std::sync::Arc;
 
 /// Responses that end a subscription when they answer a SUBSCRIBE within it (RFC 6665 §4.1.2.2).
 const ENDING: [u16; 13] = [
@@ -35,7 +36,7 @@ impl Scene {
         };
         self.available.insert(Need::Sip);
         self.spoken |= outward;
-        let Some(message) = sip.message().map(|message| Message::clone(message)) else {
+        let Some(message) = sip.message().cloned() else {
             return;
         };
         match (outward, message.status()) {
@@ -46,7 +47,7 @@ impl Scene {
         }
     }
 
-    fn sent(&mut self, sip: &Sip, message: Message, moments: &mut Vec<Moment>) {
+    fn sent(&mut self, sip: &Sip, message: Arc<Message>, moments: &mut Vec<Moment>) {
         let Some(method) = message.method().cloned() else {
             return;
         };
@@ -102,12 +103,13 @@ impl Scene {
         if let (Role::SubscribeElsewhere(Some(package)), Some(account)) = (&role, account) {
             self.subscribe_elsewhere(account, package, &message, cseq);
         }
-        let call = (method == Method::Invite).then(|| message.call_id().to_owned());
+        let call = (method == Method::Invite).then(|| Name::of(&[message.call_id()], 0));
         if method == Method::Register
-            && let Some(account) = account.and_then(|account| self.accounts.get_mut(account))
+            && let Some(place) = account
+            && let Some(account) = self.accounts.get_mut(place)
         {
             account.registering = Some(self.now);
-            account.register_call_id = Some(message.call_id().to_owned());
+            self.accounts.register_in(place, message.call_id());
         }
         let name = number_key(&message, cseq, &method);
         let request = Request {
@@ -170,7 +172,7 @@ impl Scene {
     }
 
     /// Remembers a request by its transaction.
-    fn name_request(&mut self, name: String, place: Place) {
+    fn name_request(&mut self, name: Name, place: Place) {
         let requests = &self.requests;
         let kept = |place| requests.get(place).is_some();
         self.request_places.insert(name, place, kept);
@@ -201,6 +203,9 @@ impl Scene {
         method: &Method,
         featured: bool,
     ) -> Option<Place> {
+        if self.challenges.is_empty() {
+            return None;
+        }
         let key = challenge_key(message, method);
         let package = Package::of(message);
         let place = self.challenges.remove(&key).or_else(|| {
@@ -248,8 +253,7 @@ impl Scene {
     }
 
     fn known_dialog(&self, message: &Message) -> Option<Place> {
-        let tag = message.from_tag().unwrap_or_default();
-        let name = (message.call_id().to_owned(), tag.to_owned());
+        let name = dialog(message.call_id(), message.from_tag());
         let place = self.dialogs.get(&name)?;
         let known = self.subscriptions.get(place)?;
         (known.boot == self.boot).then_some(place)
@@ -350,6 +354,9 @@ impl Scene {
                 && current.grant().is_none_or(|grant| grant.status != 202)
         });
 
+        if !taken || !named.provisioned || !message.body().is_empty() {
+            return account;
+        }
         let other = self.accounts.iter().position(|other| {
             other.sync == Some(true)
                 && !other.has_subscribed
@@ -357,21 +364,14 @@ impl Scene {
                     .registration
                     .is_some_and(|binding| binding.is_live(self.now))
         });
-        match other {
-            Some(other)
-                if taken && named.provisioned && other != account && message.body().is_empty() =>
-            {
-                other
-            }
-            _ => account,
-        }
+        other.unwrap_or(account)
     }
 
     /// A subscription that was not there before; the one before it is given up by that.
     fn begin(&mut self, account: usize, message: &Message) -> Place {
-        let tag = message.from_tag().unwrap_or_default().to_owned();
-        let name = (message.call_id().to_owned(), tag);
-        let subscription = Subscription::new(account, name.0.clone(), self.boot);
+        let name = dialog(message.call_id(), message.from_tag());
+        let call_id = message.call_id().to_owned();
+        let subscription = Subscription::new(account, call_id, self.boot);
         let place = self
             .subscriptions
             .push(Some(account), self.now, subscription);
@@ -388,7 +388,7 @@ impl Scene {
         place
     }
 
-    fn answered(&mut self, status: u16, message: Message, moments: &mut Vec<Moment>) {
+    fn answered(&mut self, status: u16, message: Arc<Message>, moments: &mut Vec<Moment>) {
         let Some((cseq, method)) = message.cseq() else {
             return;
         };
@@ -524,8 +524,11 @@ impl Scene {
             if status >= 300 || change.notified {
                 change.closed = true;
                 let handset = change.handset.clone();
-                self.displays
-                    .unsettle(&handset, change.intent.service, now + DISPLAY);
+                Arc::make_mut(&mut self.displays).unsettle(
+                    &handset,
+                    change.intent.service,
+                    now + DISPLAY,
+                );
                 self.check_again(&handset, change_sent, moments);
             }
         }
@@ -546,13 +549,21 @@ pub(crate) fn activation(asked: &Asked) -> Option<bool> {
 }
 
 /// The name of a transaction (RFC 3261 §17.1.3), with the CSeq for peers whose branches are not unique.
-pub(crate) fn key(message: &Message, cseq: u32, method: &Method) -> String {
-    format!("{} {cseq} {method}", message.branch().unwrap_or_default())
+pub(crate) fn key(message: &Message, cseq: u32, method: &Method) -> Name {
+    Name::of(
+        &[message.branch().unwrap_or_default(), method.as_str()],
+        cseq,
+    )
+}
+
+/// The name of a dialog that the base began: Call-ID and the base's tag.
+pub(crate) fn dialog(call_id: &str, tag: Option<&str>) -> Name {
+    Name::of(&[call_id, tag.unwrap_or_default()], 0)
 }
 
 /// What two copies of a request have in common, even with another branch.
-fn number_key(message: &Message, cseq: u32, method: &Method) -> String {
-    format!("{cseq} {method} {}", message.call_id())
+fn number_key(message: &Message, cseq: u32, method: &Method) -> Name {
+    Name::of(&[method.as_str(), message.call_id()], cseq)
 }
 
 fn challenge_key(message: &Message, method: &Method) -> String {

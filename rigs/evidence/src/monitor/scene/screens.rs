@@ -57,12 +57,12 @@ impl Scene {
                     .filter(|other| other.service == told.service)
                     .count();
                 let regular = notice.reading.is_regular() && twice == 1;
-                self.displays
-                    .set_due(&place, told, origin, regular, asked_for);
-                if let Some(pending) = self.displays.pending.get_mut(&place) {
+                let displays = Arc::make_mut(&mut self.displays);
+                displays.set_due(&place, told, origin, regular, asked_for);
+                if let Some(pending) = displays.pending.get_mut(&place) {
                     pending.retain(|other| *other > source);
                 }
-                self.displays.unsettle(handset, told.service, until);
+                displays.unsettle(handset, told.service, until);
             }
         }
         // The display may have followed before the base sent its answer.
@@ -82,20 +82,22 @@ impl Scene {
 
     pub(crate) fn take_screen(&mut self, screen: &Screen, moments: &mut Vec<Moment>) {
         let claims = &self.claims;
-        let patterns = self
-            .displays
+        let displays = Arc::make_mut(&mut self.displays);
+        let patterns = displays
             .patterns
             .get_or_insert_with(|| Arc::new(Patterns::of(claims)));
         let editor = patterns.editor(screen);
-        let before = self.displays.latest.get(&screen.handset);
+        let before = displays.latest.get(&screen.handset);
         let same = before.is_some_and(|(_, before)| before.title == screen.title);
         if editor.is_none() || !same {
-            self.displays.edited.remove(&screen.handset);
+            displays.edited.remove(&screen.handset);
         }
         let latest = (self.seq, screen.clone());
-        self.displays.latest.insert(screen.handset.clone(), latest);
+        displays.latest.insert(screen.handset.clone(), latest);
         self.check_screen(screen, moments);
-        self.displays.worked.remove(&screen.handset);
+        Arc::make_mut(&mut self.displays)
+            .worked
+            .remove(&screen.handset);
     }
 
     fn check_screen(&mut self, screen: &Screen, moments: &mut Vec<Moment>) {
@@ -126,7 +128,7 @@ impl Scene {
         }
         for (service, shown) in shown {
             let place = (screen.handset.clone(), service);
-            self.displays.shown.insert(place, shown);
+            Arc::make_mut(&mut self.displays).shown.insert(place, shown);
         }
     }
 
@@ -198,7 +200,7 @@ impl Scene {
 
     /// The display shows what it must.
     fn agree(&mut self, place: &Entry, shown: &Shown, view: View) -> Option<Check> {
-        let due = self.displays.due.get_mut(place)?;
+        let due = Arc::make_mut(&mut self.displays).due.get_mut(place)?;
         due.agreed = true;
         match view {
             View::Idle => due.idle_agreed = Some(self.seq),

@@ -1,6 +1,6 @@
 //! SIP at the base's interface, as transactions: what the base asked and was answered, what it was asked and answered.
 //!
-//! Each message is parsed once. Copies of a request are kept with its first one. Nothing is judged here.
+//! Each message is parsed once, by the record that brings it, and shared. Copies of a request are kept with its first one. Nothing is judged here.
 
 use crate::body::Reading;
 use crate::monitor::scene::history::Place;
@@ -10,13 +10,14 @@ use crate::monitor::scene::unasked::Unasked;
 use bytes::Bytes;
 use sip::message::{Message, Method};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// A request that the base sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) seq: u64,
     pub(crate) at: u64,
-    pub(crate) message: Message,
+    pub(crate) message: Arc<Message>,
     pub(crate) method: Method,
     pub(crate) cseq: u32,
     /// The account whose identity it carries.
@@ -48,7 +49,7 @@ pub(crate) struct Answer {
     pub(crate) seq: u64,
     pub(crate) at: u64,
     pub(crate) status: u16,
-    pub(crate) message: Message,
+    pub(crate) message: Arc<Message>,
 }
 
 /// What a SUBSCRIBE is for.
@@ -128,7 +129,7 @@ pub(crate) struct Replaced {
 pub(crate) struct Arrival {
     pub(crate) seq: u64,
     pub(crate) at: u64,
-    pub(crate) message: Message,
+    pub(crate) message: Arc<Message>,
     pub(crate) copies: Vec<(u64, u64)>,
     pub(crate) replies: Vec<Reply>,
     /// The bytes of the first final response.

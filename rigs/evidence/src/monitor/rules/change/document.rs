@@ -4,7 +4,7 @@ use crate::body::{Asked, CONTENT_TYPE, NAMESPACE, Part};
 use crate::monitor::rules::rule::{Rule, Tell};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::outgoing::activation;
 use crate::monitor::scene::time::clock;
 use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
@@ -92,6 +92,10 @@ impl Carried<'_> {
 impl Rule for Document {
     fn requirement(&self) -> &'static str {
         self.requirement
+    }
+
+    fn hears(&self) -> Kinds {
+        Kinds::REQUEST
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -14,7 +14,7 @@ use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, Subscribe};
 use crate::monitor::scene::unasked::Unasked;
@@ -76,7 +76,7 @@ impl OneChangeOneSubscribe {
             return;
         };
         tell.exercise();
-        self.waiting.retain(|waiting| {
+        self.waiting.retain_of(Some(account), |waiting| {
             scene
                 .changes
                 .get(*waiting)
@@ -151,20 +151,32 @@ impl Rule for OneChangeOneSubscribe {
         &[Need::Sip, Need::Provisioning, Need::Key]
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::CHANGE,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.waiting.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.waiting.clear(),
             Moment::Clock => self.on_clock(scene, tell),
-            Moment::Provisioned(account) => self.waiting.retain(|waiting| {
-                scene
-                    .changes
-                    .get(*waiting)
-                    .is_some_and(|change| change.account != account)
-            }),
+            Moment::Provisioned(account) => {
+                self.waiting.forget(account);
+            }
             Moment::Change(place) => {
                 let change = scene.changes.get(place);
                 if change.is_some_and(|change| change.sendable && !change.idle) {
-                    self.waiting.set(scene.now + PROMPT, place);
+                    self.waiting.set(scene.now + PROMPT, place.owner(), place);
                 }
             }
             _ => {
@@ -191,6 +203,11 @@ impl Rule for LastWord {
 
     fn claims(&self) -> &'static [&'static str] {
         &["display."]
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[Kinds::REPLY, Kinds::CHECK, Kinds::REQUEST]);
+        HEARD
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
@@ -236,6 +253,11 @@ impl Rule for NoEcho {
 
     fn needs(&self) -> &'static [Need] {
         &[Need::Sip, Need::Key]
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[Kinds::REPLY, Kinds::REQUEST]);
+        HEARD
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

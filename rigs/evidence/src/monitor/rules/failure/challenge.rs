@@ -4,7 +4,7 @@ use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest};
 use sip::message::Method;
@@ -104,7 +104,7 @@ impl AnswersChallenge {
             self.ended.insert(key, (answer.at, answer.seq));
         } else if credentials(request).is_none() && challenge.answerable && !request.gives_up() {
             tell.exercise();
-            self.waiting.set(scene.now + PROMPT, place);
+            self.waiting.set(scene.now + PROMPT, place.owner(), place);
         }
         None
     }
@@ -134,8 +134,9 @@ impl AnswersChallenge {
             return None;
         }
         if let Some(challenged) = request.repeats.and_then(|before| scene.request(before)) {
-            self.waiting
-                .retain(|waiting| Some(*waiting) != request.repeats);
+            self.waiting.retain_of(challenged.account, |waiting| {
+                Some(*waiting) != request.repeats
+            });
             let fresh = Challenge::of(challenged).is_some_and(|challenge| !challenge.stale);
             if fresh && let Some(wrong) = lint_repeat(request, challenged) {
                 let text = format!(
@@ -148,7 +149,7 @@ impl AnswersChallenge {
             return None;
         }
         let mut elsewhere = None;
-        self.waiting.retain(|waiting| {
+        self.waiting.retain_of(Some(account), |waiting| {
             let challenged = scene.request(*waiting);
             let mine = challenged.is_some_and(|challenged| {
                 challenged.account == Some(account)
@@ -177,6 +178,21 @@ impl Rule for AnswersChallenge {
         "FAIL-05"
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::ANSWER,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.waiting.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => {
@@ -184,7 +200,7 @@ impl Rule for AnswersChallenge {
                 self.ended.clear();
             }
             Moment::Provisioned(account) => {
-                self.waiting.forget(account, scene, |place| *place);
+                self.waiting.forget(account);
                 self.ended.retain(|(ended, _), _| *ended != account);
             }
             Moment::Clock => {

@@ -5,7 +5,7 @@ use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::{Horizon, PerAccount, Place};
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ impl TakesNewNonce {
         match Challenge::of(request) {
             Some(challenge) if challenge.stale && challenge.answerable => {
                 tell.exercise();
-                self.waiting.set(scene.now + PROMPT, place);
+                self.waiting.set(scene.now + PROMPT, place.owner(), place);
             }
             Some(_) => {}
             None if request.subscribe().is_some() => {
@@ -133,8 +133,9 @@ impl TakesNewNonce {
         tell: &mut Tell,
     ) -> Option<()> {
         let challenged = request.repeats.and_then(|before| scene.request(before))?;
-        self.waiting
-            .retain(|waiting| Some(*waiting) != request.repeats);
+        self.waiting.retain_of(challenged.account, |waiting| {
+            Some(*waiting) != request.repeats
+        });
         let challenge = Challenge::of(challenged)?;
         let renewed = challenged
             .subscribe()
@@ -183,6 +184,21 @@ impl Rule for TakesNewNonce {
         "FAIL-06"
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::ANSWER,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.waiting.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => {
@@ -191,7 +207,7 @@ impl Rule for TakesNewNonce {
                 self.refused.clear();
             }
             Moment::Provisioned(account) => {
-                self.waiting.forget(account, scene, |place| *place);
+                self.waiting.forget(account);
                 self.refused.remove(&account);
             }
             Moment::Clock => {

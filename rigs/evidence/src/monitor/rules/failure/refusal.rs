@@ -6,7 +6,7 @@ use crate::monitor::rules::registration::renewal::{Lapse, Renewals};
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{SECOND, clock};
 use crate::monitor::scene::traffic::{Purpose, Request};
 use sip::message::Method;
@@ -34,10 +34,10 @@ impl LeavesInPeace {
                 .get(&account)
                 .and_then(|refused| refused.last());
             if !request.gives_up() {
-                self.left.retain(|(left, _)| *left != account);
+                self.left.forget(account);
             } else if refusal.is_some_and(|(at, _)| request.at <= at + 10 * SECOND) {
-                self.left
-                    .set(request.at + 5 * SECOND, (account, request.seq));
+                let left = (account, request.seq);
+                self.left.set(request.at + 5 * SECOND, Some(account), left);
             }
         }
         let subscribe = request.subscribe()?;
@@ -102,6 +102,25 @@ impl Rule for LeavesInPeace {
         "FAIL-03"
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::END,
+            Kinds::ANSWER,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        [self.renewals.next(), self.left.next()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         for Lapse { binding, late } in self.renewals.on(moment, scene) {
             if late.is_some() || !is_refused(scene, binding.account) {
@@ -122,7 +141,7 @@ impl Rule for LeavesInPeace {
             }
             Moment::Provisioned(account) => {
                 self.refused.remove(&account);
-                self.left.retain(|(left, _)| *left != account);
+                self.left.forget(account);
             }
             Moment::Clock => {
                 while let Some((_, (account, seq))) = self.left.pass(scene.now) {

@@ -6,7 +6,7 @@ use crate::monitor::rules::registration::renewal::{Lapse, Renewals};
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{SECOND, clock, span};
 use crate::monitor::scene::traffic::{Purpose, Request, digest, host, user};
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,6 +110,22 @@ impl Rule for OneCallIdPerBoot {
         "REG-01"
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::END,
+            Kinds::ANSWER,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.renewals.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         for Lapse { binding, late } in self.renewals.on(moment, scene) {
             if late.is_none() && is_refused(scene, binding.account) {
@@ -191,12 +207,7 @@ impl SubscribeFollowsRegistration {
         if subscribe.in_dialog || request.repeats.is_some() {
             return;
         }
-        let mut awaited = false;
-        self.due.retain(|(due, _)| {
-            awaited |= *due == account;
-            *due != account
-        });
-        if awaited {
+        if self.due.forget(account).is_some() {
             tell.exercise();
         }
         let Some(known) = scene.account(account) else {
@@ -241,6 +252,21 @@ impl Rule for SubscribeFollowsRegistration {
         &[Need::Sip, Need::Provisioning]
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::ANSWER,
+            Kinds::REQUEST,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.due.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => {
@@ -258,7 +284,7 @@ impl Rule for SubscribeFollowsRegistration {
                 }
             }
             Moment::Provisioned(place) => {
-                self.due.retain(|(account, _)| *account != place);
+                self.due.forget(place);
                 let Some(account) = scene.account(place) else {
                     return;
                 };
@@ -266,7 +292,8 @@ impl Rule for SubscribeFollowsRegistration {
                     .registration
                     .is_some_and(|binding| binding.is_live(scene.now));
                 if account.sync == Some(true) && live && !account.has_subscribed {
-                    self.due.set(scene.now + PROMPT, (place, scene.seq));
+                    self.due
+                        .set(scene.now + PROMPT, Some(place), (place, scene.seq));
                 }
             }
             Moment::Answer(place) => {
@@ -277,14 +304,15 @@ impl Rule for SubscribeFollowsRegistration {
                     return;
                 };
                 if request.granted() && request.gives_up() {
-                    self.due.retain(|(due, _)| *due != account);
+                    self.due.forget(account);
                 } else if request.granted()
                     && let Some(known) = scene.account(account)
                     && known.first_registered == Some(scene.now)
                     && known.sync == Some(true)
                     && !known.has_subscribed
                 {
-                    self.due.set(scene.now + PROMPT, (account, scene.seq));
+                    self.due
+                        .set(scene.now + PROMPT, Some(account), (account, scene.seq));
                 }
             }
             Moment::Request(place) => {
@@ -304,6 +332,10 @@ struct OwnAddressOnly;
 impl Rule for OwnAddressOnly {
     fn requirement(&self) -> &'static str {
         "REG-05"
+    }
+
+    fn hears(&self) -> Kinds {
+        Kinds::REQUEST
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

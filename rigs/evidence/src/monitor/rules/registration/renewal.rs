@@ -40,7 +40,8 @@ impl Renewals {
         match moment {
             Moment::Clock => {
                 while let Some((at, binding)) = self.due.pass(scene.now) {
-                    self.over.set(at.saturating_add(LATE), binding);
+                    self.over
+                        .set(at.saturating_add(LATE), Some(binding.account), binding);
                 }
                 self.never(scene.now)
             }
@@ -63,16 +64,16 @@ impl Renewals {
         }
     }
 
+    /// The earliest deadline.
+    pub(crate) fn next(&self) -> Option<u64> {
+        let deadlines = [self.due.next(), self.over.next()];
+        deadlines.into_iter().flatten().min()
+    }
+
     fn on_request(&mut self, place: Place, scene: &Scene) -> Option<Lapse> {
         let request = scene.request(place)?;
         let account = request.register()?;
-        let mut late = None;
-        self.over.retain(|binding| {
-            if binding.account == account {
-                late = Some(*binding);
-            }
-            binding.account != account
-        });
+        let late = self.over.forget(account);
         self.forget(account);
         Some(Lapse {
             binding: late?,
@@ -93,7 +94,8 @@ impl Renewals {
                 seq: answer.seq,
             };
             self.forget(binding.account);
-            self.due.set(answer.at.saturating_add(lifetime), binding);
+            let end = answer.at.saturating_add(lifetime);
+            self.due.set(end, Some(binding.account), binding);
         }
         None
     }
@@ -108,7 +110,7 @@ impl Renewals {
     }
 
     fn forget(&mut self, account: usize) {
-        self.due.retain(|binding| binding.account != account);
-        self.over.retain(|binding| binding.account != account);
+        self.due.forget(account);
+        self.over.forget(account);
     }
 }

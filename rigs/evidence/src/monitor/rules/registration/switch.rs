@@ -4,7 +4,7 @@ use super::PROMPT;
 use crate::monitor::report::Need;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{DISPLAY, SECOND, clock};
 use crate::monitor::scene::traffic::{Purpose, Request};
 use crate::record::Service;
@@ -116,6 +116,18 @@ impl Rule for SwitchedOffIsSilent {
 
     fn needs(&self) -> &'static [Need] {
         &[Need::Sip, Need::Provisioning]
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::ANSWER,
+            Kinds::CHANGE,
+            Kinds::REQUEST,
+            Kinds::UNSYNCED_SCREEN,
+        ]);
+        HEARD
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -5,7 +5,7 @@ use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::notice::{Due, Reason};
 use crate::monitor::scene::subscription::Subscription;
 use crate::monitor::scene::time::{SECOND, SLACK, TIMER_F, clock};
@@ -122,6 +122,18 @@ impl AcceptedIsGranted {
 impl Rule for AcceptedIsGranted {
     fn requirement(&self) -> &'static str {
         "SUB-05"
+    }
+
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::ANSWER,
+            Kinds::REPLY,
+            Kinds::CHECK,
+            Kinds::REQUEST,
+        ]);
+        HEARD
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

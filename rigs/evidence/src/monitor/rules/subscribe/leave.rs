@@ -5,7 +5,7 @@ use crate::monitor::rules::deadlines::Deadlines;
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::notice::{Due, Reason};
 use crate::monitor::scene::time::{MILLISECOND, SECOND, clock, span};
 use crate::monitor::scene::traffic::Purpose;
@@ -31,14 +31,9 @@ impl TakesLeave {
         let live = scene
             .current(account)
             .is_some_and(|(_, subscription)| subscription.is_live(scene.now));
-        let mut already = false;
-        self.leaving.retain(|(leaving, ..)| {
-            already |= *leaving == account;
-            true
-        });
-        if live && !already {
-            self.leaving
-                .set(scene.now + PROMPT, (account, why, scene.seq));
+        if live && !self.leaving.has(account) {
+            let leaving = (account, why, scene.seq);
+            self.leaving.set(scene.now + PROMPT, Some(account), leaving);
         }
     }
 
@@ -82,7 +77,7 @@ impl TakesLeave {
         let Some(account) = scene.account(place) else {
             return;
         };
-        self.returning.retain(|(returning, _)| *returning != place);
+        self.returning.forget(place);
         match account.sync {
             Some(false) => {
                 let why = if account.deleted {
@@ -93,7 +88,7 @@ impl TakesLeave {
                 self.must_leave(place, why, scene);
             }
             Some(true) => {
-                self.leaving.retain(|(leaving, ..)| *leaving != place);
+                self.leaving.forget(place);
                 let gone = scene
                     .current(place)
                     .is_some_and(|(_, known)| known.left().is_some());
@@ -101,10 +96,14 @@ impl TakesLeave {
                     .registration
                     .is_some_and(|binding| binding.is_live(scene.now));
                 if account.has_subscribed && gone && registered && account.switched == scene.now {
-                    self.returning.set(scene.now + PROMPT, (place, scene.seq));
+                    let returning = (place, scene.seq);
+                    self.returning
+                        .set(scene.now + PROMPT, Some(place), returning);
                 }
             }
-            None => self.leaving.retain(|(leaving, ..)| *leaving != place),
+            None => {
+                self.leaving.forget(place);
+            }
         }
     }
 
@@ -117,21 +116,12 @@ impl TakesLeave {
         }
         let subscribe = request.subscribe()?;
         if subscribe.purpose != Purpose::Unsubscribe {
-            let mut awaited = false;
-            self.returning.retain(|(returning, _)| {
-                awaited |= *returning == account;
-                *returning != account
-            });
-            if awaited {
+            if self.returning.forget(account).is_some() {
                 tell.exercise();
             }
             return None;
         }
-        let mut awaited = false;
-        self.leaving.retain(|(leaving, ..)| {
-            awaited |= *leaving == account;
-            *leaving != account
-        });
+        let awaited = self.leaving.forget(account).is_some();
         if !awaited && !subscribe.in_dialog {
             return None;
         }
@@ -178,6 +168,29 @@ impl Rule for TakesLeave {
         &[Need::Sip, Need::Provisioning]
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::REQUEST,
+            Kinds::ARRIVAL,
+            Kinds::REPLY,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        [
+            self.leaving.next(),
+            self.returning.next(),
+            self.closing.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => {
@@ -196,7 +209,8 @@ impl Rule for TakesLeave {
                     .and_then(|arrival| arrival.notice.as_ref());
                 if notice.is_some_and(|notice| notice.due == Due::Accept(Reason::Closing)) {
                     tell.exercise();
-                    self.closing.set(scene.now + 500 * MILLISECOND, place);
+                    self.closing
+                        .set(scene.now + 500 * MILLISECOND, place.owner(), place);
                 }
             }
             Moment::Reply(place) => {

@@ -3,7 +3,7 @@
 use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::clock;
 use crate::monitor::scene::traffic::{Purpose, Request, Subscribe, host};
 use crate::monitor::scene::unasked::Unasked;
@@ -100,6 +100,10 @@ impl Rule for WellFormedSubscribe {
         "SUB-01"
     }
 
+    fn hears(&self) -> Kinds {
+        Kinds::REQUEST
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         let Some((_, request, subscribe, account)) = subscribe(moment, scene) else {
             return;
@@ -127,6 +131,10 @@ impl Rule for ConfiguredExpires {
 
     fn claims(&self) -> &'static [&'static str] {
         &["sip.subscription-timer"]
+    }
+
+    fn hears(&self) -> Kinds {
+        Kinds::REQUEST
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
@@ -182,6 +190,10 @@ struct NoBodyUnasked;
 impl Rule for NoBodyUnasked {
     fn requirement(&self) -> &'static str {
         "SUB-03"
+    }
+
+    fn hears(&self) -> Kinds {
+        Kinds::REQUEST
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

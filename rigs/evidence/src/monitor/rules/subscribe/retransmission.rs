@@ -5,7 +5,7 @@ use crate::monitor::rules::rule::{Rule, Tell, user_of};
 use crate::monitor::rules::subscribe::subscribe;
 use crate::monitor::scene::Scene;
 use crate::monitor::scene::history::Place;
-use crate::monitor::scene::moment::Moment;
+use crate::monitor::scene::moment::{Kinds, Moment};
 use crate::monitor::scene::time::{MILLISECOND, SECOND, SLACK, clock, span};
 
 /// T1 where the profile claims none (RFC 3261 §17.1.1.1).
@@ -99,7 +99,8 @@ impl RepeatedByTheBook {
             tell.find(self, copy.at, text, &[request.seq, copy.seq]);
         } else if count < copies && !request.provisional {
             let next = Self::interval(count + 1, t1);
-            self.due.set(copy.at + next + next / 5, (place, count + 1));
+            let due = copy.at + next + next / 5;
+            self.due.set(due, place.owner(), (place, count + 1));
         }
         None
     }
@@ -139,12 +140,27 @@ impl Rule for RepeatedByTheBook {
         "SUB-04"
     }
 
+    fn hears(&self) -> Kinds {
+        const HEARD: Kinds = Kinds::of(&[
+            Kinds::BOOT,
+            Kinds::PROVISIONED,
+            Kinds::CLOCK,
+            Kinds::REQUEST,
+            Kinds::REQUEST_COPY,
+        ]);
+        HEARD
+    }
+
+    fn due(&self) -> Option<u64> {
+        self.due.next()
+    }
+
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
         match moment {
             Moment::Boot => self.due.clear(),
             Moment::Clock => self.on_clock(scene, tell),
             Moment::Provisioned(account) => {
-                self.due.forget(account, scene, |(place, _)| *place);
+                self.due.forget(account);
             }
             Moment::RequestCopy(place) => {
                 self.on_copy(place, scene, tell);
@@ -159,7 +175,7 @@ impl Rule for RepeatedByTheBook {
                 } else {
                     first + first / 5
                 };
-                self.due.set(request.at + wait, (place, 1));
+                self.due.set(request.at + wait, place.owner(), (place, 1));
             }
         }
     }
