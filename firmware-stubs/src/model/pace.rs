@@ -30,7 +30,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             registers_at_once: 50,
-            registers_a_second: a_second(100),
+            registers_a_second: a_second(500),
             // Below the 25 a second of FAIL-12.
             subscribes_a_second: a_second(20),
             // Within the 10 s of REG-02.
