@@ -37,7 +37,7 @@ impl Scene {
         };
         self.available.insert(Need::Sip);
         self.spoken |= outward;
-        let Some(message) = sip.message().cloned() else {
+        let Some(message) = sip.message() else {
             return;
         };
         match (outward, message.status()) {
