@@ -4,7 +4,7 @@
 //! said): every case is copied for further devices and dialects, each copy with its own Call-IDs, tags, branches, nonces
 //! and times, because equal bytes would compress as no real run does. A process of its own writes the reports. What a
 //! browser needs is the time on the wall of a headless Chromium from its start to a picture of the page; that of an
-//! empty page stands beside it.
+//! empty page stands beside it. A second folder, when it is named, keeps the enlarged run.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -35,10 +35,12 @@ fn main() {
         return;
     }
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let named = std::env::args().skip(1).find(|it| !it.starts_with('-'));
-    let source = named.map_or_else(|| here.join("out/latest"), PathBuf::from);
+    let mut named = std::env::args().skip(1).filter(|it| !it.starts_with('-'));
+    let source = named.next();
+    let source = source.map_or_else(|| here.join("out/latest"), PathBuf::from);
     let temporary = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let folder = temporary.path().join("run");
+    let kept = named.next().map(PathBuf::from);
+    let folder = kept.unwrap_or_else(|| temporary.path().join("run"));
     println!("{CASES} cases from {}", source.display());
     enlarge(&source, &folder);
 
@@ -52,12 +54,10 @@ fn main() {
         "page: {:.1} MB",
         megabytes(fs::metadata(&page).unwrap().len())
     );
-    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("thousands.html");
-    fs::copy(&page, &kept).unwrap();
+    let picture = Path::new(env!("CARGO_TARGET_TMPDIR")).join("thousands.png");
     let empty = temporary.path().join("empty.html");
     fs::write(&empty, "<!doctype html><title>empty</title>").unwrap();
-    let picture = kept.with_extension("png");
-    match (shown(&empty, &picture), shown(&kept, &picture)) {
+    match (shown(&empty, &picture), shown(&page, &picture)) {
         (Some(empty), Some(full)) => println!(
             "a picture in Chromium: {:.2} s, of an empty page {:.2} s",
             full.as_secs_f64(),
@@ -65,7 +65,7 @@ fn main() {
         ),
         _ => println!("there is no chromium to show it"),
     }
-    println!("kept: {}", kept.display());
+    println!("the picture: {}", picture.display());
 }
 
 /// Writes the reports and tells the most memory that this process ever held.

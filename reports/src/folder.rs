@@ -14,7 +14,21 @@ pub(crate) fn write(folder: &Path, place: &Path, bytes: &[u8]) -> io::Result<()>
     write_with(folder, place, |out| out.write_all(bytes))
 }
 
-/// The same for what is written bit by bit.
+/// As [`write`], unless it is there already: a file that is put in place of another costs a disk much more than a look at it.
+pub(crate) fn write_if_new(folder: &Path, place: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = folder.join(place);
+    let is_own = |part: &Path| {
+        let found = fs::symlink_metadata(part);
+        found.is_ok_and(|found| found.is_file() || found.is_dir())
+    };
+    let within = path.ancestors().take(place.components().count());
+    if within.into_iter().all(is_own) && fs::read(&path).is_ok_and(|old| old == bytes) {
+        return Ok(());
+    }
+    write(folder, place, bytes)
+}
+
+/// As [`write`], bit by bit.
 pub(crate) fn write_with(
     folder: &Path,
     place: &Path,

@@ -224,29 +224,36 @@ pub fn seconds(micros: u64) -> String {
 /// Text fit for SVG and HTML.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    // Most of it is fit already, and is copied in pieces.
-    let is_unfit = |c: char| {
-        matches!(c, '&' | '<' | '>' | '"' | '\'') || (c.is_control() && c != '\n' && c != '\t')
-    };
-    let mut safe = String::with_capacity(text.len());
+    let mut safe = String::with_capacity(text.len() + text.len() / 16);
     let mut rest = text;
-    while let Some((before, c, after)) = rest.find(is_unfit).and_then(|at| {
-        let c = rest[at..].chars().next()?;
-        Some((&rest[..at], c, &rest[at + c.len_utf8()..]))
-    }) {
-        safe.push_str(before);
-        rest = after;
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push('\u{fffd}'),
+    // Most of it is fit already, and is copied in pieces.
+    while let Some(at) = rest.bytes().position(may_be_unfit) {
+        let (fit, from) = rest.split_at(at);
+        safe.push_str(fit);
+        let mut after = from.chars();
+        match after.next() {
+            Some('&') => safe.push_str("&amp;"),
+            Some('<') => safe.push_str("&lt;"),
+            Some('>') => safe.push_str("&gt;"),
+            Some('"') => safe.push_str("&quot;"),
+            Some('\'') => safe.push_str("&#39;"),
+            Some(c) if c.is_control() => safe.push('\u{fffd}'),
+            Some(c) => safe.push(c),
+            None => {}
         }
+        rest = after.as_str();
     }
     safe.push_str(rest);
     safe
+}
+
+/// Whether a character that begins with this byte may have to be escaped: markup, the control characters of ASCII but the
+/// line end and the tabulator, and the first byte of the others (U+0080 to U+009F).
+const fn may_be_unfit(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=8 | 11..=31 | 0x7f | 0xc2
+    )
 }
 
 #[cfg(test)]
@@ -301,5 +308,17 @@ mod tests {
         let svg = draw(&[note], "m");
         assert!(svg.contains(&format!("<title>{}</title>", escape(&text))));
         assert!(svg.contains("…"), "{svg}");
+    }
+
+    #[test]
+    fn no_markup_and_no_control_character_comes_through() {
+        let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let safe = escape(&all);
+        let is_unfit = |c: char| "<>\"'".contains(c) || (c.is_control() && c != '\n' && c != '\t');
+        assert!(!safe.contains(is_unfit), "{safe:?}");
+        let fit = all.chars().filter(|c| !is_unfit(*c) && *c != '&');
+        assert!(fit.clone().all(|c| safe.contains(c)));
+        assert_eq!(safe.matches("&amp;").count(), 1);
+        assert_eq!(escape("\u{c2}\u{a0}é"), "\u{c2}\u{a0}é");
     }
 }

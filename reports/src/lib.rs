@@ -80,7 +80,8 @@ fn write_capture(folder: &Path, case: &fold::Case) -> Result<(), ReportError> {
         source,
     })?;
     let place = case.entry.capture();
-    folder::write(folder, &place, &bytes).map_err(|source| unwritable(folder, &place, source))
+    folder::write_if_new(folder, &place, &bytes)
+        .map_err(|source| unwritable(folder, &place, source))
 }
 
 fn unwritable(folder: &Path, place: &Path, source: std::io::Error) -> ReportError {

@@ -5,10 +5,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use flate2::Compression;
 use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
-use std::io::{Read as _, Write as _};
+use flate2::{Compress, Compression, FlushCompress, Status};
+use std::cell::RefCell;
+use std::io::Read as _;
 
 /// Between the cases of a block: no text of the page has it, because [`escape`](crate::ladder::escape) lets no control
 /// character through.
@@ -21,7 +21,7 @@ pub(crate) struct Packed(Vec<u8>);
 impl Packed {
     /// Packs a text that is kept for a while.
     pub(crate) fn new(text: &str) -> Self {
-        Self(deflated(text, Compression::fast()))
+        Self(KEEPING.with_borrow_mut(|compressor| deflated(text, compressor)))
     }
 
     /// The text.
@@ -43,15 +43,32 @@ pub(crate) fn block<'a>(texts: impl Iterator<Item = &'a Packed>) -> String {
         }
         all.push_str(&packed.text());
     }
-    STANDARD.encode(deflated(&all, Compression::default()))
+    STANDARD.encode(deflated(
+        &all,
+        &mut Compress::new(Compression::default(), false),
+    ))
 }
 
-fn deflated(text: &str, level: Compression) -> Vec<u8> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), level);
-    let written = encoder.write_all(text.as_bytes());
-    written
-        .and_then(|()| encoder.finish())
-        .expect("memory takes everything")
+thread_local! {
+    /// A compressor is large: each thread has one for what it keeps, and uses it again.
+    static KEEPING: RefCell<Compress> = RefCell::new(Compress::new(Compression::fast(), false));
+}
+
+fn deflated(text: &str, compressor: &mut Compress) -> Vec<u8> {
+    compressor.reset();
+    let (mut packed, mut rest) = (Vec::with_capacity(text.len() / 4 + 64), text.as_bytes());
+    loop {
+        let before = compressor.total_in();
+        let status = compressor.compress_vec(rest, &mut packed, FlushCompress::Finish);
+        match status.expect("memory takes everything") {
+            Status::StreamEnd => return packed,
+            Status::Ok | Status::BufError => {
+                let taken = usize::try_from(compressor.total_in() - before);
+                rest = rest.split_at(taken.expect("a part of the text")).1;
+                packed.reserve(packed.len() + 64);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +81,17 @@ mod tests {
         let packed = Packed::new(&text);
         assert!(packed.0.len() < text.len() / 10);
         assert_eq!(packed.text(), text);
+    }
+
+    #[test]
+    fn a_text_that_does_not_shrink_comes_back_too() {
+        let mut state = 1_u32;
+        let noise = (0..100_000).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x4e00 + (state >> 16) % 0x5000).unwrap()
+        });
+        let noise: String = noise.collect();
+        assert_eq!(Packed::new(&noise).text(), noise);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use reports::run::Run;
 use reports::sheet::Sheet;
 use reports::{html, junit};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -199,6 +200,32 @@ fn all_reports_are_written_beside_the_evidence() {
     }
     assert!(folder.path().join("junit.xml").exists());
     assert!(folder.path().join("report.html").exists());
+}
+
+#[test]
+fn a_capture_that_is_the_same_is_left_alone_and_another_is_replaced() {
+    let folder = copied();
+    let mut run = Run::load_and_capture(folder.path()).unwrap();
+    assert!(reports::write_all(&mut run).is_empty());
+    let begun = run.sheets().filter(|sheet| sheet.records > 0);
+    let captures: Vec<PathBuf> = begun
+        .map(|sheet| folder.path().join(sheet.entry.capture()))
+        .collect();
+    let state = || -> Vec<(u64, Vec<u8>)> {
+        let of = |path: &PathBuf| (fs::metadata(path).unwrap().ino(), fs::read(path).unwrap());
+        captures.iter().map(of).collect()
+    };
+    let first = state();
+    fs::write(&captures[0], "another").unwrap();
+    let mut again = Run::load_and_capture(folder.path()).unwrap();
+    assert!(reports::write_all(&mut again).is_empty());
+    let second = state();
+    assert_eq!(second[0].1, first[0].1);
+    assert_ne!(
+        second[0].0, first[0].0,
+        "it is written beside and put in place"
+    );
+    assert_eq!(second[1..], first[1..]);
 }
 
 #[test]

@@ -233,6 +233,22 @@ async fn missing_features_are_named() {
 }
 
 #[tokio::test]
+async fn a_file_of_users_is_refused_by_file_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.txt");
+    let path = file.to_str().unwrap();
+    let words = ["server", "broadsoft", "--users", path];
+    refuses(&words, &[path, "cannot be read"]).await;
+    fs::write(&file, "# all\n2000-5999:secret\nhidden-word\n").unwrap();
+    let place = format!("{path}:3: ");
+    refuses(
+        &words,
+        &[&place, "expected NAME:PASSWORD or FIRST-LAST:PASSWORD"],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn words_that_mean_nothing_are_refused() {
     refuses(&["run", "--mutant", "no_such_mutant"], &["no_such_mutant"]).await;
     refuses(
@@ -241,6 +257,7 @@ async fn words_that_mean_nothing_are_refused() {
     )
     .await;
     refuses(&["server", "broadsoft", "--user", "nobody"], &["nobody"]).await;
+    refuses(&["server", "broadsoft"], &["--user"]).await;
     let base = |model, mac| {
         [
             "base",

@@ -12,7 +12,7 @@ use sip::second_reader::{Comparison, compare};
 #[must_use]
 pub fn disagreement(sip: &Sip) -> Option<String> {
     let message = sip.message();
-    let Comparison::Disagreement(told) = compare(&sip.bytes, message.map(AsRef::as_ref)) else {
+    let Comparison::Disagreement(told) = compare(&sip.bytes, message.as_deref()) else {
         return None;
     };
     let whose = match sip.direction {
