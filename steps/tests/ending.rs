@@ -107,7 +107,7 @@ fn a_message_that_two_readers_read_differently_is_an_error_that_lets_the_bench_g
         "(second reader)",
         "our reader says nothing",
         "rsip says `9`",
-        "one message more",
+        "more)",
     ] {
         assert!(reasons.contains(told), "{reasons}");
     }
