@@ -3,7 +3,7 @@
 //! Whether the requirements notice is not asked here: that takes a laboratory.
 
 use firmware_stubs::defect::Defect;
-use firmware_stubs::{Model, Mutant};
+use firmware_stubs::{Matrix, Model, Mutant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -74,9 +74,7 @@ fn every_requirement_that_a_mutant_names_exists() {
         .filter_map(|line| line.split(',').next())
         .collect();
     for (name, mutant) in mutants() {
-        let requirements = mutant.requirements();
-        let may = requirements.may.iter().map(|permitted| &permitted.id);
-        for id in requirements.must.iter().chain(may) {
+        for id in &mutant.requirements().must {
             assert!(known.contains(id.as_str()), "{name}: no requirement {id}");
         }
     }
@@ -101,4 +99,16 @@ fn every_defect_has_a_mutant() {
         let has = |mutant: &Mutant| mutant.defects().has(defect);
         assert!(mutants.values().any(has), "{defect}");
     }
+}
+
+#[test]
+fn the_matrix_is_sorted_and_every_mutant_and_requirement_in_it_exists() {
+    let mutants = mutants().into_iter();
+    let mutants = mutants.map(|(file, mutant)| (file.replace(".toml", ""), mutant));
+    let catalogue = fs::read_to_string(folder("../rigs/evidence/requirements.csv")).unwrap();
+    let ids = catalogue.lines().filter_map(|line| line.split(',').next());
+    let text = fs::read_to_string(folder("matrix.toml")).unwrap();
+    let matrix = Matrix::from_toml(&text, "matrix.toml", &mutants.collect(), &ids.collect());
+    let matrix = matrix.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(matrix.to_string(), text);
 }
