@@ -2,7 +2,7 @@
 //!
 //! A mutant runs in the virtual laboratory, by the usual face of the first emulated rig that has a base of its model, each
 //! scenario with the reference dialect of its mechanism. The good base runs the same cases and must pass them all. Mutants
-//! share nothing, so each is worked by one core; no evidence is written. What is wrong comes out as [`Complaint`]s and as
+//! share nothing, so each is worked by one core, and no evidence is written. What is wrong comes out as [`Complaint`]s and as
 //! a [`Outcome::diff`] of the files that would have to say so; nothing changes them here.
 
 mod complaint;
@@ -19,6 +19,7 @@ use document::{FileError, did_you_mean};
 use evidence::catalogue::Catalogue;
 use evidence::verdict::Verdict;
 use firmware_stubs::{Matrix, Mutant};
+use futures::{StreamExt as _, TryFutureExt as _, TryStreamExt as _, stream};
 use server::Dialect;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +29,6 @@ use std::panic;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 /// Everything that is compared, read and planned, before anything runs.
 pub struct Calibration {
@@ -48,6 +47,8 @@ pub struct Calibration {
 /// One mutant.
 struct Subject {
     name: String,
+    /// The name or file that was asked for: what `lockstep run` would be given, and so the same lots are drawn.
+    given: String,
     file: PathBuf,
     text: String,
     mutant: Mutant,
@@ -160,6 +161,7 @@ impl Calibration {
         let plan = Arc::new(narrowed(&self.devices[model].plan, must));
         Ok(Subject {
             name,
+            given: given.to_owned(),
             file,
             text,
             mutant,
@@ -181,14 +183,11 @@ impl Calibration {
         let mutants = self.subjects.iter().map(|subject| Task {
             name: &subject.name,
             device: &self.devices[subject.mutant.model()],
-            mutant: Some(&subject.file),
+            mutant: Some(&subject.given),
             plan: Arc::clone(&subject.plan),
         });
         let tasks: Vec<Task<'_>> = good.chain(mutants).collect();
-        let mut rows = Vec::new();
-        for row in work(&tasks, workers, self.seed) {
-            rows.push(row?);
-        }
+        let mut rows = work(&tasks, workers, self.seed)?;
         let mutants = rows.split_off(self.devices.len());
         Ok(self.compare(rows, mutants))
     }
@@ -323,60 +322,42 @@ fn numbered<'c>(cases: impl Iterator<Item = &'c Case>) -> Plan {
 struct Task<'t> {
     name: &'t str,
     device: &'t Device,
-    mutant: Option<&'t Path>,
+    mutant: Option<&'t str>,
     plan: Arc<Plan>,
 }
 
-/// Runs all tasks, each on one worker; the rows are in the order of the tasks.
-fn work(tasks: &[Task<'_>], workers: NonZeroUsize, seed: u64) -> Vec<Result<Row, UsageError>> {
-    let workers = workers.get();
+/// Runs all tasks, so many at once; the rows are in the order of the tasks. Each case has a thread of its own, so one thread
+/// is enough to hand out the work.
+fn work(tasks: &[Task<'_>], workers: NonZeroUsize, seed: u64) -> Result<Vec<Row>, UsageError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| UsageError::Shell(format!("cannot start a runtime: {error}")))?;
     // Where there are more workers than bases, a base gets several.
-    let jobs = (workers / tasks.len().max(1)).max(1);
-    let next = AtomicUsize::new(0);
-    // Each of cucumber's suites takes the hook of the process away and puts back what it found: the last one to end may put
-    // back the silence of another.
+    let jobs = (workers.get() / tasks.len().max(1)).max(1);
+    // Each of cucumber's suites takes the process's hook away and puts back what it found, in the order of their ends: what
+    // all of them find must be the same.
     let hook = panic::take_hook();
-    let done = thread::scope(|scope| {
-        let worker = || {
-            let mut rows = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(task) = tasks.get(at) else {
-                    return rows;
-                };
-                rows.push((at, task.run(jobs, seed)));
-            }
-        };
-        let started: Vec<_> = (0..workers.min(tasks.len()))
-            .map(|_| scope.spawn(worker))
-            .collect();
-        let ended = started.into_iter().map(thread::ScopedJoinHandle::join);
-        ended.collect::<Vec<_>>()
-    });
+    panic::set_hook(Box::new(|_| {}));
+    let rows = stream::iter(tasks.iter().enumerate())
+        .map(|(at, task)| task.run(jobs, seed).map_ok(move |row| (at, row)))
+        .buffer_unordered(workers.get())
+        .try_collect::<BTreeMap<usize, Row>>();
+    let rows = runtime.block_on(rows);
     panic::set_hook(hook);
-    let done = done.into_iter();
-    let mut rows: Vec<_> = done
-        .flat_map(|rows| rows.unwrap_or_else(|words| panic::resume_unwind(words)))
-        .collect();
-    rows.sort_by_key(|(at, _)| *at);
-    rows.into_iter().map(|(_, row)| row).collect()
+    Ok(rows?.into_values().collect())
 }
 
 impl Task<'_> {
-    fn run(&self, jobs: usize, seed: u64) -> Result<Row, UsageError> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| UsageError::Shell(format!("cannot start a runtime: {error}")))?;
+    async fn run(&self, jobs: usize, seed: u64) -> Result<Row, UsageError> {
         let device = self.device;
-        let mutant = self.mutant.map(|file| file.display().to_string());
         let benches = Benches::new(
             &[Arc::clone(&device.rig)],
             device.dialects.clone(),
             seed,
             None,
             Path::new("lockstep"),
-            mutant.as_deref(),
+            self.mutant,
         )?;
         let row = Rc::new(RefCell::new(Row {
             name: self.name.to_owned(),
@@ -391,7 +372,7 @@ impl Task<'_> {
             fail_fast: false,
             opener: Arc::new(benches),
         };
-        runtime.block_on(pass.run(move |case| heard.borrow_mut().count(&case)));
+        pass.run(move |case| heard.borrow_mut().count(&case)).await;
         Ok(row.take())
     }
 }
