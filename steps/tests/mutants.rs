@@ -4,6 +4,10 @@
 //! The mutants run as `lockstep calibrate` runs them, each the scenarios that are tagged with what it must break; all
 //! scenarios are for the night, with `--all`. A requirement that a mutant `must` break and that no finding names is a hole
 //! in the rules or the features; one that it breaks beyond that and the matrix is a rule that blames wrongly.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a mutant that cannot be copied ends the test"
+)]
 
 mod suite;
 
