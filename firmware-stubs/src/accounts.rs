@@ -12,7 +12,10 @@
 //! | InReg | the rest of it | Registered, the account goes to SIP |
 //! | any | missing in a document with `DeleteNotProvisionedHS` | (none) |
 
+mod ipui;
 mod parameter;
+
+pub use ipui::Ipui;
 
 use crate::defect::{Defect, Defects};
 use crate::model::Model;
@@ -22,35 +25,10 @@ use parameter::{
 };
 use sip::node::Transport;
 use sip::time::Instant;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-
-/// The International Portable User Identity: the name of one handset.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ipui(String);
-
-impl Ipui {
-    /// The IPUI that this text is: ten lower-case hexadecimal digits.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        (text.len() == 10 && text.bytes().all(digit)).then(|| Self(text.to_owned()))
-    }
-
-    /// As text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Ipui {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A password; it does not show itself.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -168,7 +146,6 @@ pub struct Handset {
     /// Where it stands on the air interface.
     pub dect: DectState,
     account: Account,
-    pairing: Option<Instant>,
 }
 
 impl Handset {
@@ -199,6 +176,10 @@ impl Handset {
 #[derive(Clone, Debug)]
 pub struct HandsetTable {
     rows: BTreeMap<String, Handset>,
+    /// The row of each handset that has a name.
+    places: BTreeMap<Ipui, String>,
+    /// The rows that are pairing, by when it goes on.
+    pairing: BTreeSet<(Instant, String)>,
     providers: BTreeMap<u32, ProviderSettings>,
     admin_password: Secret,
     provisioned: bool,
@@ -211,6 +192,8 @@ impl HandsetTable {
     pub fn new(seed: u64) -> Self {
         Self {
             rows: BTreeMap::new(),
+            places: BTreeMap::new(),
+            pairing: BTreeSet::new(),
             providers: BTreeMap::new(),
             admin_password: Secret::new("admin"),
             provisioned: false,
@@ -289,13 +272,13 @@ impl HandsetTable {
         model: &Model,
         notes: &mut Vec<String>,
     ) {
-        let mut named = Vec::new();
+        let mut named = BTreeSet::new();
         let mut delete_others = false;
         for operation in &document.operations {
             match operation {
                 Operation::AddHandset { handset, status } => {
                     match self.add(now, handset, status.as_deref(), model) {
-                        Ok(name) => named.push(name),
+                        Ok(name) => drop(named.insert(name)),
                         Err(problem) => notes.push(format!("ignored add_hs {handset}: {problem}")),
                     }
                 }
@@ -306,6 +289,8 @@ impl HandsetTable {
         }
         if delete_others {
             self.rows.retain(|name, _| named.contains(name));
+            self.pairing.retain(|(_, name)| named.contains(name));
+            self.places.retain(|_, name| named.contains(name));
         }
     }
 
@@ -335,10 +320,17 @@ impl HandsetTable {
                 DectState::NotReg
             },
             account: Account::default(),
-            pairing: to_register.then(|| now + model.timers.pairing / 2),
         };
-        self.rows.insert(handset.to_owned(), row);
-        Ok(handset.to_owned())
+        let name = handset.to_owned();
+        if to_register {
+            let next = now + model.timers.pairing / 2;
+            self.pairing.insert((next, name.clone()));
+        }
+        if let Some(ipui) = &row.ipui {
+            self.places.insert(ipui.clone(), name.clone());
+        }
+        self.rows.insert(name.clone(), row);
+        Ok(name)
     }
 
     /// The row that a document means by this name: the place, or the handset that took it.
@@ -346,10 +338,7 @@ impl HandsetTable {
         if self.rows.contains_key(name) {
             return Some(name.to_owned());
         }
-        let ipui = Ipui::parse(name)?;
-        let mut rows = self.rows.iter();
-        let (place, _) = rows.find(|(_, row)| row.ipui.as_ref() == Some(&ipui))?;
-        Some(place.clone())
+        self.places.get(&Ipui::parse(name)?).cloned()
     }
 
     fn apply_parameter(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -388,25 +377,29 @@ impl HandsetTable {
     /// When pairing goes on.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.rows.values().filter_map(|row| row.pairing).min()
+        self.pairing.first().map(|(at, _)| *at)
     }
 
     /// Time has passed. Whether anything changed.
     pub fn handle_timeout(&mut self, now: Instant, model: &Model) -> bool {
-        let mut changed = false;
-        for row in self.rows.values_mut() {
-            if row.pairing.is_none_or(|at| at > now) {
+        let due = self.pairing.iter().take_while(|(at, _)| *at <= now);
+        let due: BTreeMap<String, Instant> = due.map(|(at, name)| (name.clone(), *at)).collect();
+        let changed = !due.is_empty();
+        for (name, at) in due {
+            self.pairing.remove(&(at, name.clone()));
+            let Some(row) = self.rows.get_mut(&name) else {
                 continue;
-            }
-            changed = true;
+            };
             if row.dect == DectState::ToReg {
                 row.dect = DectState::InReg;
-                row.pairing = Some(now + model.timers.pairing / 2);
+                let next = now + model.timers.pairing / 2;
+                self.pairing.insert((next, name));
             } else {
                 row.dect = DectState::Registered;
-                row.pairing = None;
                 if row.ipui.is_none() {
-                    row.ipui = Some(Ipui(format!("02{:08x}", self.rng.u32(..))));
+                    let ipui = Ipui::of_lot(self.rng.u32(..));
+                    self.places.entry(ipui.clone()).or_insert(name);
+                    row.ipui = Some(ipui);
                 }
             }
         }
@@ -451,6 +444,7 @@ fn is_open_place(name: &str) -> bool {
     let wildcard = name.strip_prefix("0_").is_some_and(number);
     wildcard || (name.len() == 5 && number(name))
 }
+
 /// Its numbers are not those of the user agent, which has the same seed.
 fn generator(seed: u64) -> fastrand::Rng {
     fastrand::Rng::with_seed(seed ^ 0x4950_5549)

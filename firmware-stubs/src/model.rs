@@ -4,6 +4,10 @@
 //! can replace one text and nothing else. The menu texts are inferred from the manufacturer's usual wording, no public
 //! description of these displays exists (domain notes, gigaset.md section 5).
 
+mod pace;
+
+pub use pace::Pace;
+
 use crate::menu::check::check;
 use crate::menu::texts::Texts;
 use crate::menu::tree::Menu;
@@ -34,6 +38,9 @@ pub struct Model {
     pub limits: Limits,
     /// How long.
     pub timers: Timers,
+    /// How fast many accounts begin.
+    #[serde(default)]
+    pub pace: Pace,
     /// The log of a boot.
     pub boot: Vec<BootLine>,
     /// The services that it keeps in step with a server, or in its handsets.

@@ -1,28 +1,17 @@
-//! A run folded from its evidence.
+//! A case folded from its evidence.
 //!
-//! Nothing here was told by the runner: the index says what was planned, the logs say what happened, the monitor is run
-//! over them again, and the verdict follows. So a killed run still has a report, and any report can be written again.
+//! Nothing here was told by the runner: the index says what was planned, the log says what happened, the monitor is run
+//! over it, and the verdict follows. So a killed run still has a report, and any report can be written again. What the
+//! reports need of a case is its [`Sheet`](crate::sheet::Sheet); a case with its records is not kept.
 
-use crate::index::{CaseEntry, IndexError, RunIndex};
+use crate::index::CaseEntry;
 use evidence::catalogue::RequirementId;
 use evidence::log::Log;
 use evidence::monitor::{Monitor, RuleReport};
 use evidence::record::{Observation, Record};
 use evidence::verdict::{Facts, Outcome, Verdict};
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-
-/// A run with everything that its evidence says.
-#[derive(Debug)]
-pub struct Run {
-    /// The run's folder.
-    pub folder: PathBuf,
-    /// What was planned.
-    pub index: RunIndex,
-    /// All cases of the plan.
-    pub cases: Vec<Case>,
-}
 
 /// One case with everything that its evidence says.
 #[derive(Debug)]
@@ -35,80 +24,6 @@ pub struct Case {
     pub rules: Vec<RuleReport>,
     /// What it came to.
     pub outcome: Outcome,
-}
-
-impl Run {
-    /// Reads a run's folder and folds it.
-    ///
-    /// # Errors
-    /// When the index cannot be read. A log that cannot be read makes its case an error, not the run.
-    pub fn load(folder: &Path) -> Result<Self, IndexError> {
-        let index = RunIndex::load(folder)?;
-        let cases = index
-            .cases
-            .iter()
-            .map(|entry| Case::load(folder, entry))
-            .collect();
-        Ok(Self {
-            folder: folder.to_owned(),
-            index,
-            cases,
-        })
-    }
-
-    /// The worst verdict, `not-run` for a run without cases.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        let all = self.cases.iter().map(|case| case.outcome.verdict);
-        Verdict::worst(all).unwrap_or(Verdict::NotRun)
-    }
-
-    /// The process exit code: 1 a fail, 3 a rig error, 4 inconclusive, incomplete or nothing executed, else 0.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        let has = |wanted: Verdict| self.cases.iter().any(|case| case.outcome.verdict == wanted);
-        if has(Verdict::Fail) {
-            1
-        } else if has(Verdict::Error) {
-            3
-        } else if self.cases.is_empty()
-            || has(Verdict::Inconclusive)
-            || has(Verdict::NotRun)
-            || !self.idle().is_empty()
-        {
-            4
-        } else {
-            0
-        }
-    }
-
-    /// The rigs, dialects and faces that were selected and for which nothing was executed: `on emulated-n870`,
-    /// `with the dialect broadsoft`, `by the face web`.
-    #[must_use]
-    pub fn idle(&self) -> Vec<String> {
-        let idle = [Verdict::NotApplicable, Verdict::NotRun];
-        let executed = |case: &&Case| !idle.contains(&case.outcome.verdict);
-        let met = |of: fn(&CaseEntry) -> &str| -> BTreeSet<&str> {
-            let done = self.cases.iter().filter(executed);
-            done.map(|case| of(&case.entry)).collect()
-        };
-        let selected = &self.index.selected;
-        let planned = self.cases.iter().map(|case| case.entry.rig.as_str());
-        let rigs = selected.rigs.iter().map(String::as_str);
-        let rigs: BTreeSet<&str> = rigs.chain(planned).collect();
-        let dialects: BTreeSet<&str> = selected.dialects.iter().map(String::as_str).collect();
-        let faces: BTreeSet<&str> = selected.faces.iter().map(String::as_str).collect();
-        let parts = [
-            ("on", rigs, met(|entry| entry.rig.as_str())),
-            ("with the dialect", dialects, met(|entry| &entry.dialect)),
-            ("by the face", faces, met(|entry| &entry.face)),
-        ];
-        let mut told = Vec::new();
-        for (word, wanted, met) in parts {
-            told.extend(wanted.difference(&met).map(|name| format!("{word} {name}")));
-        }
-        told
-    }
 }
 
 impl Case {
@@ -167,8 +82,9 @@ impl Case {
         {
             outcome.verdict = Verdict::Inconclusive;
             // What else is undecided follows from this.
-            let cut_off = "the run was cut off before the scenario ended: what its last step did is not in the evidence"
-                .to_owned();
+            let cut_off =
+                "the run was cut off before the scenario ended, and its last step may be missing"
+                    .to_owned();
             outcome.reasons.insert(0, cut_off);
         }
         Self {

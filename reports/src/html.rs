@@ -1,30 +1,45 @@
 //! One HTML file that needs nothing else: verdicts, steps, findings, ladders, displays, console.
 //!
-//! The page is a template filled with a view of the run. Each case's details are inert until a reader opens them, so that
-//! a run of thousands of cases still opens at once.
+//! The page is written part by part, so that it is never in memory as a whole. It begins with what a reader looks for: the
+//! findings, and the features with what did not pass. The details of cases that passed stand compressed at its end, where they
+//! delay nothing, and are unpacked when a reader opens a case; those of what did not pass can be read without a script.
 
-use crate::fold::Run;
-use crate::ladder::escape;
-use crate::view::RunView;
-use minijinja::value::{Serde, Value};
-use minijinja::{AutoEscape, Environment};
+use crate::run::Run;
+use crate::view::{BottomView, Details, Feature, FeatureView, TopView};
+use crate::{cores, packed, template};
+use std::io::{self, Write};
 
-const TEMPLATE: &str = include_str!("../templates/report.html");
-
-/// The run as one HTML file.
+/// Writes the page of a run.
 ///
 /// # Errors
-/// When the template cannot be filled in.
-pub fn write(run: &Run) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_formatter(|out, state, value| match value.as_str() {
-        Some(text) if !value.is_safe() => Ok(out.write_str(&escape(text))?),
-        _ => minijinja::escape_formatter(out, state, value),
+/// When it cannot be written.
+pub fn write(run: &Run, out: &mut impl Write) -> io::Result<()> {
+    let mut put = |part: &str| out.write_all(part.as_bytes());
+    put(&template::fill(template::TOP, &TopView::new(run)))?;
+    let features = Feature::all(run);
+    for feature in &features {
+        put(&template::fill(
+            template::FEATURE,
+            &FeatureView::new(feature),
+        ))?;
+    }
+    put(&template::fill(template::BOTTOM, &BottomView::new(run)))?;
+    let mut blocks = Vec::new();
+    for case in features.iter().flat_map(|feature| &feature.cases) {
+        if let Details::Packed { block, .. } = case.details {
+            blocks.resize_with(block + 1, Vec::new);
+            blocks[block].push(&case.sheet.details);
+        }
+    }
+    let pack = |at: usize| (at, packed::block(blocks[at].iter().copied()));
+    let mut written = Ok(());
+    cores::in_order(blocks.len(), pack, |(at, block)| {
+        if written.is_ok() {
+            written = put(&format!(
+                "<script type=\"text/plain\" id=\"z{at}\">{block}</script>\n"
+            ));
+        }
     });
-    environment.add_template("report", TEMPLATE)?;
-    let view = RunView::new(run);
-    environment
-        .get_template("report")?
-        .render(Value::from(Serde(&view)))
+    written?;
+    put(&template::fill(template::END, &()))
 }

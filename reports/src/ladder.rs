@@ -104,54 +104,52 @@ pub fn draw(rows: &[Row], anchor: &str) -> String {
     }
     let mut y = TOP;
     for row in rows {
+        // A row knows nothing of its height: the same row is the same text in every case, and compresses well.
+        let _ = write!(svg, "\n<g transform=\"translate(0 {y})\">");
         match row {
-            Row::Arrow(arrow) => draw_arrow(&mut svg, arrow, y, anchor),
-            Row::Band { at, text, fault } => draw_band(&mut svg, *at, text, *fault, y),
+            Row::Arrow(arrow) => draw_arrow(&mut svg, arrow, anchor),
+            Row::Band { at, text, fault } => draw_band(&mut svg, *at, text, *fault),
             Row::Gap { rows } => {
                 let text =
                     format!("{rows} rows are left out; the capture and the evidence have all");
-                band(&mut svg, "gap", "", &text, y);
+                band(&mut svg, "gap", "", &text);
             }
-            Row::Note { at, text, flags } => draw_note(&mut svg, *at, text, flags, y),
+            Row::Note { at, text, flags } => draw_note(&mut svg, *at, text, flags),
         }
+        svg.push_str("</g>");
         y += row.height();
     }
-    svg.push_str("</svg>");
+    svg.push_str("\n</svg>");
     svg
 }
 
-fn draw_band(svg: &mut String, at: u64, text: &str, fault: bool, y: usize) {
+fn draw_band(svg: &mut String, at: u64, text: &str, fault: bool) {
     let class = if fault { "fault" } else { "step" };
     let text = if fault {
         format!("Fault: {text}")
     } else {
         text.to_owned()
     };
-    band(svg, class, &seconds(at), &text, y);
+    band(svg, class, &seconds(at), &text);
 }
 
-fn band(svg: &mut String, class: &str, time: &str, text: &str, y: usize) {
+fn band(svg: &mut String, class: &str, time: &str, text: &str) {
     let _ = write!(
         svg,
-        r#"<g class="{class}"><rect x="0" y="{}" width="{WIDTH}" height="20" rx="4"/><text class="t" x="8" y="{}">{time}</text><text x="84" y="{}">{}</text></g>"#,
-        y + 2,
-        y + 16,
-        y + 16,
+        r#"<g class="{class}"><rect y="2" width="{WIDTH}" height="20" rx="4"/><text class="t" x="8" y="16">{time}</text><text x="84" y="16">{}</text></g>"#,
         fitted(text, IN_BAND),
     );
 }
 
-fn draw_note(svg: &mut String, at: u64, text: &str, flags: &str, y: usize) {
+fn draw_note(svg: &mut String, at: u64, text: &str, flags: &str) {
     let _ = write!(
         svg,
-        r#"<text class="t" x="8" y="{}">{}</text><text class="n" x="{}" y="{}">{}</text>"#,
-        y + 13,
+        r#"<text class="t" x="8" y="13">{}</text><text class="n" x="{}" y="13">{}</text>"#,
         seconds(at),
         LEFT - 10,
-        y + 13,
         fitted(text, IN_NOTE),
     );
-    draw_flags(svg, flags, LEFT + 8, y + 13);
+    draw_flags(svg, flags, LEFT + 8, 13);
 }
 
 fn draw_flags(svg: &mut String, flags: &str, x: usize, y: usize) {
@@ -164,7 +162,7 @@ fn draw_flags(svg: &mut String, flags: &str, x: usize, y: usize) {
     }
 }
 
-fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
+fn draw_arrow(svg: &mut String, arrow: &Arrow, anchor: &str) {
     let (from, to) = if arrow.from_base {
         (LEFT, RIGHT)
     } else {
@@ -181,7 +179,6 @@ fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
             class.push_str(name);
         }
     }
-    let line = y + 20;
     let (open, close) = if arrow.in_full {
         let link = format!(r##"<a href="#{anchor}{}" class="{class}">"##, arrow.seq);
         (link, "</a>")
@@ -201,13 +198,11 @@ fn draw_arrow(svg: &mut String, arrow: &Arrow, y: usize, anchor: &str) {
     };
     let _ = write!(
         svg,
-        r#"{open}<text class="t" x="8" y="{}">{}</text><text class="l" x="{}" y="{}">{label} <tspan>{detail}</tspan></text><path class="w" d="M{from} {line}H{end}"/><path d="M{end} {line}{tip}"/>{close}"#,
-        line + 4,
+        r#"{open}<text class="t" x="8" y="24">{}</text><text class="l" x="{}" y="15">{label} <tspan>{detail}</tspan></text><path class="w" d="M{from} 20H{end}"/><path d="M{end} 20{tip}"/>{close}"#,
         seconds(arrow.at),
         LEFT.midpoint(RIGHT),
-        line - 5,
     );
-    draw_flags(svg, &arrow.flags, RIGHT + 8, line + 4);
+    draw_flags(svg, &arrow.flags, RIGHT + 8, 24);
 }
 
 /// Text that fits, escaped; what had to be cut can be read by pointing at it.
@@ -229,19 +224,36 @@ pub fn seconds(micros: u64) -> String {
 /// Text fit for SVG and HTML.
 #[must_use]
 pub fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            c if c.is_control() && c != '\n' && c != '\t' => safe.push('\u{fffd}'),
-            c => safe.push(c),
+    let mut safe = String::with_capacity(text.len() + text.len() / 16);
+    let mut rest = text;
+    // Most of it is fit already, and is copied in pieces.
+    while let Some(at) = rest.bytes().position(may_be_unfit) {
+        let (fit, from) = rest.split_at(at);
+        safe.push_str(fit);
+        let mut after = from.chars();
+        match after.next() {
+            Some('&') => safe.push_str("&amp;"),
+            Some('<') => safe.push_str("&lt;"),
+            Some('>') => safe.push_str("&gt;"),
+            Some('"') => safe.push_str("&quot;"),
+            Some('\'') => safe.push_str("&#39;"),
+            Some(c) if c.is_control() => safe.push('\u{fffd}'),
+            Some(c) => safe.push(c),
+            None => {}
         }
+        rest = after.as_str();
     }
+    safe.push_str(rest);
     safe
+}
+
+/// Whether a character that begins with this byte may have to be escaped: markup, the control characters of ASCII but the
+/// line end and the tabulator, and the first byte of the others (U+0080 to U+009F).
+const fn may_be_unfit(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'&' | b'<' | b'>' | b'"' | b'\'' | 0..=8 | 11..=31 | 0x7f | 0xc2
+    )
 }
 
 #[cfg(test)]
@@ -296,5 +308,17 @@ mod tests {
         let svg = draw(&[note], "m");
         assert!(svg.contains(&format!("<title>{}</title>", escape(&text))));
         assert!(svg.contains("…"), "{svg}");
+    }
+
+    #[test]
+    fn no_markup_and_no_control_character_comes_through() {
+        let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let safe = escape(&all);
+        let is_unfit = |c: char| "<>\"'".contains(c) || (c.is_control() && c != '\n' && c != '\t');
+        assert!(!safe.contains(is_unfit), "{safe:?}");
+        let fit = all.chars().filter(|c| !is_unfit(*c) && *c != '&');
+        assert!(fit.clone().all(|c| safe.contains(c)));
+        assert_eq!(safe.matches("&amp;").count(), 1);
+        assert_eq!(escape("\u{c2}\u{a0}é"), "\u{c2}\u{a0}é");
     }
 }

@@ -4,16 +4,21 @@
 //! a run's folder. A report that cannot be written does not silence the others.
 
 pub mod console;
+mod cores;
 pub mod fold;
 mod folder;
 pub mod html;
 pub mod index;
 pub mod junit;
 pub mod ladder;
+mod packed;
+pub mod run;
+pub mod sheet;
+mod template;
 mod view;
 
 use evidence::capture;
-use fold::Run;
+use run::Run;
 use std::path::{Path, PathBuf};
 
 /// Why a report was not written.
@@ -28,9 +33,6 @@ pub enum ReportError {
         #[source]
         source: std::io::Error,
     },
-    /// The HTML page cannot be filled in.
-    #[error("cannot write the HTML report")]
-    Html(#[from] minijinja::Error),
     /// The JUnit file cannot be made.
     #[error("cannot write the JUnit report")]
     Junit(#[from] quick_junit::SerializeError),
@@ -51,24 +53,25 @@ pub fn folder_name(seconds: u64) -> String {
     view::moment(seconds, "%Y%m%d-%H%M%S")
 }
 
-/// Writes every report of a run into its folder. One that fails does not stop the others.
+/// Writes the reports of a run into its folder: the captures are there already, see [`sheet::Sheet::with_capture`]. One
+/// that fails does not stop the others; gives what failed, with the captures that could not be written.
 #[must_use]
-pub fn write_all(run: &Run) -> Vec<ReportError> {
-    let mut errors = Vec::new();
-    for case in &run.cases {
-        if let Err(error) = write_capture(run, case) {
-            errors.push(error);
-        }
-    }
+pub fn write_all(run: &mut Run) -> Vec<ReportError> {
+    let mut errors = run.take_errors();
+    let place = Path::new("junit.xml");
     let junit = junit::write(run).map_err(ReportError::from);
-    let junit = junit.and_then(|text| write(run, Path::new("junit.xml"), text.as_bytes()));
-    let html = html::write(run).map_err(ReportError::from);
-    let html = html.and_then(|text| write(run, Path::new("report.html"), text.as_bytes()));
+    let junit = junit.and_then(|text| {
+        let written = folder::write(&run.folder, place, text.as_bytes());
+        written.map_err(|source| unwritable(&run.folder, place, source))
+    });
+    let place = Path::new("report.html");
+    let html = folder::write_with(&run.folder, place, |out| html::write(run, out))
+        .map_err(|source| unwritable(&run.folder, place, source));
     errors.extend([junit, html].into_iter().filter_map(Result::err));
     errors
 }
 
-fn write_capture(run: &Run, case: &fold::Case) -> Result<(), ReportError> {
+fn write_capture(folder: &Path, case: &fold::Case) -> Result<(), ReportError> {
     if case.records.is_empty() {
         return Ok(());
     }
@@ -76,12 +79,12 @@ fn write_capture(run: &Run, case: &fold::Case) -> Result<(), ReportError> {
         case: case.entry.id.to_string(),
         source,
     })?;
-    write(run, &case.entry.capture(), &bytes)
+    let place = case.entry.capture();
+    folder::write_if_new(folder, &place, &bytes)
+        .map_err(|source| unwritable(folder, &place, source))
 }
 
-fn write(run: &Run, place: &Path, bytes: &[u8]) -> Result<(), ReportError> {
-    folder::write(&run.folder, place, bytes).map_err(|source| ReportError::Write {
-        path: run.folder.join(place),
-        source,
-    })
+fn unwritable(folder: &Path, place: &Path, source: std::io::Error) -> ReportError {
+    let path = folder.join(place);
+    ReportError::Write { path, source }
 }

@@ -1,32 +1,44 @@
-//! What the HTML page shows, as plain values for its template.
+//! What the HTML page shows, as plain values for its templates.
 //!
-//! It chooses and words; it judges nothing. What did not pass stands first, in the order of the plan.
+//! It chooses and words; it judges nothing. What stands for the whole run is here; `features` has the cases in their groups,
+//! `case` the details of one.
 
 mod body;
 mod case;
+mod features;
 mod sip;
 
-use crate::fold::{Case, Run};
+pub(crate) use case::{CaseView, placed};
+pub(crate) use features::{Details, Feature, FeatureView};
+
 use crate::index::CaseEntry;
-use case::CaseView;
-use evidence::catalogue::{Catalogue, Status};
-use evidence::monitor::{Finding, RuleReport};
-use evidence::record::{ClaimStatus, Observation};
-use evidence::verdict::{self, Verdict};
+use crate::run::{Run, Tally};
+use crate::sheet::Sheet;
+use evidence::catalogue::{Catalogue, RequirementId, Status};
+use evidence::verdict::Verdict;
 use serde::Serialize;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many findings are listed, and how many failed cases of a requirement: our choice; all of them are with their cases.
+const LISTED: usize = 200;
+
+/// What stands above the features.
 #[derive(Debug, Serialize)]
-pub(crate) struct RunView {
-    pub(crate) run: Head,
-    pub(crate) tiles: Vec<Tile>,
-    pub(crate) findings: Vec<FindingRow>,
-    pub(crate) cases: Vec<CaseView>,
-    pub(crate) requirements: Vec<RequirementRow>,
-    pub(crate) unexercised: Vec<RequirementRow>,
-    pub(crate) planned: usize,
-    pub(crate) claims: Vec<ClaimTable>,
+pub(crate) struct TopView {
+    run: Head,
+    tiles: Vec<Tile>,
+    findings: Vec<FindingRow>,
+    more_findings: usize,
+}
+
+/// What stands below them.
+#[derive(Debug, Serialize)]
+pub(crate) struct BottomView {
+    name: String,
+    requirements: Vec<RequirementRow>,
+    unexercised: Vec<RequirementRow>,
+    planned: usize,
+    claims: Vec<ClaimTable>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +81,7 @@ pub(crate) struct RequirementRow {
     exercised: u64,
     cases: usize,
     failed: Vec<String>,
+    more_failed: usize,
     text: String,
     clause: String,
 }
@@ -88,23 +101,18 @@ pub(crate) struct ClaimRow {
     verdicts: usize,
 }
 
-impl RunView {
+impl TopView {
     pub(crate) fn new(run: &Run) -> Self {
         let mut counts: BTreeMap<Verdict, usize> = BTreeMap::new();
-        for case in &run.cases {
-            *counts.entry(case.outcome.verdict).or_default() += 1;
+        for sheet in run.sheets() {
+            *counts.entry(sheet.verdict).or_default() += 1;
         }
         let every = |of: fn(&CaseEntry) -> &str| -> Vec<String> {
-            let all = run.cases.iter().map(|case| of(&case.entry));
+            let all = run.sheets().map(|sheet| of(&sheet.entry));
             let distinct: BTreeSet<&str> = all.filter(|name| !name.is_empty()).collect();
             distinct.into_iter().map(str::to_owned).collect()
         };
-        let mut order: Vec<(usize, &Case)> = run.cases.iter().enumerate().collect();
-        order.sort_by_key(|(_, case)| Reverse(case.outcome.verdict));
-        let (requirements, unexercised) = requirement_rows(run)
-            .into_iter()
-            .partition(|row| row.exercised > 0 || row.verdict == Verdict::Fail);
-        let catalogue = Catalogue::embedded();
+        let findings: usize = run.sheets().map(|sheet| sheet.findings.len()).sum();
         Self {
             run: Head {
                 name: run.index.run.clone(),
@@ -119,18 +127,27 @@ impl RunView {
                 lockstep: run.index.lockstep.clone(),
                 mutant: run.index.mutant.clone(),
                 complete: run.index.ended.is_some(),
-                cases: run.cases.len(),
+                cases: run.sheets().count(),
             },
             tiles: counts
                 .into_iter()
                 .rev()
                 .map(|(verdict, count)| Tile { verdict, count })
                 .collect(),
-            findings: finding_rows(run),
-            cases: order
-                .into_iter()
-                .map(|(at, case)| CaseView::new(at, case))
-                .collect(),
+            findings: run.sheets().flat_map(finding_rows).take(LISTED).collect(),
+            more_findings: findings.saturating_sub(LISTED),
+        }
+    }
+}
+
+impl BottomView {
+    pub(crate) fn new(run: &Run) -> Self {
+        let (requirements, unexercised) = requirement_rows(run)
+            .into_iter()
+            .partition(|row| row.exercised > 0 || row.verdict == Verdict::Fail);
+        let catalogue = Catalogue::embedded();
+        Self {
+            name: run.index.run.clone(),
             requirements,
             unexercised,
             planned: catalogue
@@ -142,24 +159,14 @@ impl RunView {
     }
 }
 
-fn finding_rows(run: &Run) -> Vec<FindingRow> {
-    let findings = run
-        .cases
-        .iter()
-        .flat_map(|case| case_findings(case).map(move |it| (case, it)));
-    findings
-        .map(|(case, finding)| FindingRow {
-            requirement: finding.requirement.to_string(),
-            clause: clause(finding.requirement.as_str()).0,
-            text: finding.text.clone(),
-            case: case.entry.id.to_string(),
-            scenario: case.entry.scenario.clone(),
-        })
-        .collect()
-}
-
-fn case_findings(case: &Case) -> impl Iterator<Item = &Finding> {
-    case.rules.iter().flat_map(|rule| &rule.findings)
+fn finding_rows(sheet: &Sheet) -> impl Iterator<Item = FindingRow> {
+    sheet.findings.iter().map(|finding| FindingRow {
+        requirement: finding.requirement.to_string(),
+        clause: clause(finding.requirement.as_str()).0,
+        text: finding.text.clone(),
+        case: sheet.entry.id.to_string(),
+        scenario: sheet.entry.scenario.clone(),
+    })
 }
 
 /// Source and text of a requirement.
@@ -169,79 +176,50 @@ fn clause(id: &str) -> (String, String) {
         .unwrap_or_default()
 }
 
-/// The cases that say something about the base: what a broken rig observed convicts nobody, and acquits nobody either.
-fn judged(run: &Run) -> impl Iterator<Item = &Case> {
-    let cases = run.cases.iter();
-    cases.filter(|case| case.outcome.verdict != Verdict::Error)
-}
-
 /// What failed comes first.
 fn requirement_rows(run: &Run) -> Vec<RequirementRow> {
-    let verdicts = verdict::requirements(judged(run).flat_map(|case| &case.rules));
-    let mut rows: Vec<RequirementRow> = verdicts
-        .into_iter()
-        .map(|(id, verdict)| requirement_row(run, id.as_str(), verdict))
-        .collect();
+    let mut failed: BTreeMap<&RequirementId, BTreeSet<usize>> = BTreeMap::new();
+    // What a broken rig observed convicts nobody, and acquits nobody either.
+    let judged = run
+        .placed()
+        .filter(|(_, sheet)| sheet.verdict != Verdict::Error);
+    for (at, sheet) in judged {
+        for finding in &sheet.findings {
+            failed.entry(&finding.requirement).or_default().insert(at);
+        }
+    }
+    let name = |at: &usize| run.index.cases[*at].id.to_string();
+    let row = |(id, tally): (&RequirementId, &Tally)| {
+        let (clause, text) = clause(id.as_str());
+        let failed = failed.remove(id).unwrap_or_default();
+        RequirementRow {
+            id: id.to_string(),
+            verdict: tally.verdict,
+            judgement: match tally.verdict {
+                Verdict::Pass => "pass",
+                Verdict::Fail => "fail",
+                _ => "not exercised",
+            },
+            exercised: tally.exercised,
+            cases: tally.cases,
+            failed: failed.iter().take(LISTED).map(name).collect(),
+            more_failed: failed.len().saturating_sub(LISTED),
+            text,
+            clause,
+        }
+    };
+    let mut rows: Vec<RequirementRow> = run.tallies.iter().map(row).collect();
     rows.sort_by_key(|row| row.verdict != Verdict::Fail);
     rows
 }
 
-fn requirement_row(run: &Run, id: &str, verdict: Verdict) -> RequirementRow {
-    let of = |case: &Case| -> Option<RuleReport> {
-        let rule = case
-            .rules
-            .iter()
-            .find(|rule| rule.requirement.as_str() == id);
-        rule.cloned()
-    };
-    let reports: Vec<(&Case, RuleReport)> = judged(run)
-        .filter_map(|case| of(case).map(|rule| (case, rule)))
-        .collect();
-    let exercised = || reports.iter().filter(|(_, rule)| rule.exercised > 0);
-    let (clause, text) = clause(id);
-    RequirementRow {
-        id: id.to_owned(),
-        verdict,
-        judgement: match verdict {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-            _ => "not exercised",
-        },
-        exercised: exercised().map(|(_, rule)| rule.exercised).sum(),
-        cases: exercised().count(),
-        failed: reports
-            .iter()
-            .filter(|(_, rule)| !rule.findings.is_empty())
-            .map(|(case, _)| case.entry.id.to_string())
-            .collect(),
-        text,
-        clause,
-    }
-}
-
 /// Everything in the evidence that is only assumed, and how many verdicts rest on each.
 fn claim_tables(run: &Run) -> Vec<ClaimTable> {
-    let records = run.cases.iter().flat_map(|case| &case.records);
-    let assumed: BTreeSet<[&str; 3]> = records
-        .filter_map(|record| match &record.observation {
-            Observation::Claim {
-                key,
-                value,
-                status: ClaimStatus::Assumed,
-                source,
-            } => Some([key.as_str(), value.as_str(), source.as_str()]),
-            _ => None,
-        })
-        .collect();
-    let mut resting: BTreeMap<&str, usize> = BTreeMap::new();
-    for key in run.cases.iter().flat_map(|case| &case.outcome.assumed) {
-        *resting.entry(key).or_default() += 1;
-    }
-    let rows = assumed.into_iter().map(|[key, value, source]| ClaimRow {
-        key: key.to_owned(),
-        value: value.to_owned(),
-        source: source.to_owned(),
-        verdicts: resting.get(key).copied().unwrap_or_default(),
+    let rows = run.assumed.iter().map(|assumed| ClaimRow {
+        key: assumed.key.clone(),
+        value: assumed.value.clone(),
+        source: assumed.source.clone(),
+        verdicts: run.resting.get(&assumed.key).copied().unwrap_or_default(),
     });
     let (server, base): (Vec<ClaimRow>, Vec<ClaimRow>) =
         rows.partition(|row| row.key.starts_with("dialect."));
@@ -269,12 +247,13 @@ pub(crate) fn moment(seconds: u64, format: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fold::Case;
+    use crate::sheet::Sheet;
     use std::path::Path;
 
     #[test]
     fn a_case_that_the_rig_broke_judges_no_requirement() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run");
-        let mut run = Run::load(&folder).unwrap();
         let failed = |run: &Run| -> Vec<String> {
             let rows = requirement_rows(run).into_iter();
             rows.flat_map(|row| row.failed).collect()
@@ -283,12 +262,16 @@ mod tests {
             let rows = requirement_rows(run).into_iter();
             rows.map(|row| row.exercised).sum()
         };
-        assert!(!failed(&run).is_empty());
-        for case in &mut run.cases {
+        let whole = Run::load(&folder).unwrap();
+        assert!(!failed(&whole).is_empty());
+        let mut broken = Run::new(&folder, whole.index.clone());
+        for entry in &whole.index.cases {
+            let mut case = Case::load(&folder, entry);
             case.outcome.verdict = Verdict::Error;
+            broken.add(Sheet::of(&case));
         }
-        assert!(failed(&run).is_empty());
-        assert_eq!(exercised(&run), 0);
+        assert!(failed(&broken).is_empty());
+        assert_eq!(exercised(&broken), 0);
     }
 
     #[test]

@@ -6,8 +6,10 @@ use evidence::identifier::Identifier;
 use evidence::log::Log;
 use evidence::record::{Observation, Record, SCHEMA, StepOutcome, StepPhase};
 use evidence::verdict::Verdict;
-use reports::fold::{Case, Run};
+use reports::fold::Case;
 use reports::index::{CaseEntry, RunIndex, Selected};
+use reports::run::Run;
+use reports::sheet::Sheet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,11 +63,15 @@ fn case(id: &str, outcome: StepOutcome) -> Case {
 }
 
 fn run(cases: Vec<Case>) -> Run {
-    Run {
-        folder: PathBuf::new(),
-        index: RunIndex::default(),
-        cases,
+    let index = RunIndex {
+        cases: cases.iter().map(|case| case.entry.clone()).collect(),
+        ..RunIndex::default()
+    };
+    let mut run = Run::new(Path::new(""), index);
+    for case in &cases {
+        run.add(Sheet::of(case));
     }
+    run
 }
 
 #[test]
@@ -146,7 +152,7 @@ fn a_case_that_was_cut_off_did_not_pass() {
     assert_eq!(cut.outcome.verdict, Verdict::Inconclusive);
     assert_eq!(
         cut.outcome.reasons,
-        ["the run was cut off before the scenario ended"]
+        ["the run was cut off before the scenario ended, and its last step may be missing"]
     );
 }
 
@@ -202,7 +208,8 @@ fn a_log_that_nobody_can_read_is_an_error_of_its_case_only() {
     };
     index.save(folder.path()).unwrap();
     let run = Run::load(folder.path()).unwrap();
-    let verdicts: Vec<Verdict> = run.cases.iter().map(|case| case.outcome.verdict).collect();
+    let verdicts: Vec<Verdict> = run.sheets().map(|sheet| sheet.verdict).collect();
     assert_eq!(verdicts, [Verdict::Error, Verdict::Pass]);
-    assert!(run.cases[0].outcome.reasons[0].contains("cannot be read"));
+    let bad = run.sheets().next().unwrap();
+    assert!(bad.reasons[0].contains("cannot be read"));
 }

@@ -2,17 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod page;
+
 use evidence::identifier::Identifier;
 use evidence::monitor::{Finding, Judgement, RuleReport};
 use evidence::record::{
     ClaimStatus, Direction, Fate, KeyEffect, Observation, Parsed, Record, SCHEMA, Screen, Sip,
     StepOutcome, StepPhase, View,
 };
+use evidence::verdict::Verdict;
+use page::unpacked;
 use reports::console::{Console, Ended, Style};
-use reports::fold::{Case, Run};
+use reports::fold::Case;
 use reports::index::{CaseEntry, RunIndex};
+use reports::run::Run;
+use reports::sheet::Sheet;
 use reports::{html, junit};
-use std::path::PathBuf;
+use std::path::Path;
 
 const EVIL: &str = "</title></template></pre></svg><script>evil()</script><img onerror='evil()'>\" evil=\"{{ 7 * 7 }} & ]]>";
 const CONTROLS: &str = "\u{0}\u{1}\u{8}\u{b}\u{1b}[31m\u{7f}\u{85}\u{fffe}\u{ffff}";
@@ -88,7 +94,8 @@ fn observations(evil: &str) -> Vec<Observation> {
     ]
 }
 
-fn hostile_run(evil: &str) -> Run {
+/// A run of one case, which failed, or passed.
+fn hostile_run(evil: &str, passed: bool) -> Run {
     let record = |(seq, observation)| Record {
         v: SCHEMA,
         seq,
@@ -97,7 +104,19 @@ fn hostile_run(evil: &str) -> Run {
         observation,
         unit: None,
     };
-    let records: Vec<Record> = (1..).zip(observations(evil)).map(record).collect();
+    let mut seen = observations(evil);
+    if passed {
+        seen.retain(|it| {
+            !matches!(
+                it,
+                Observation::Step {
+                    outcome: Some(_),
+                    ..
+                }
+            )
+        });
+    }
+    let records: Vec<Record> = (1..).zip(seen).map(record).collect();
     let text = || evil.to_owned();
     // What names files is checked when it enters: it cannot be evil.
     let name = |good: &str| Identifier::new(good).unwrap();
@@ -109,7 +128,7 @@ fn hostile_run(evil: &str) -> Run {
         file: text(),
         line: 1,
         tags: vec![text()],
-        requirements: vec![text()],
+        requirements: vec![if passed { "MENU-01".to_owned() } else { text() }],
         rig: name("emulated"),
         face: text(),
         dialect: text(),
@@ -125,30 +144,46 @@ fn hostile_run(evil: &str) -> Run {
     let rule = RuleReport {
         requirement: "MENU-01".parse().unwrap(),
         exercised: 1,
-        findings: vec![finding],
-        judgement: Judgement::Fail,
+        findings: if passed { vec![] } else { vec![finding] },
+        judgement: if passed {
+            Judgement::Pass
+        } else {
+            Judgement::Fail
+        },
         assumed_claims: vec![text()],
     };
-    Run {
-        folder: PathBuf::new(),
-        index: RunIndex {
-            run: text(),
-            lockstep: text(),
-            mutant: Some(text()),
-            ..RunIndex::default()
-        },
-        cases: vec![Case::with_rules(
-            &entry,
-            records.into_iter().map(Into::into).collect(),
-            vec![rule],
-        )],
-    }
+    let records = records.into_iter().map(Into::into).collect();
+    let case = Case::with_rules(&entry, records, vec![rule]);
+    let index = RunIndex {
+        run: text(),
+        lockstep: text(),
+        mutant: Some(text()),
+        cases: vec![entry],
+        ..RunIndex::default()
+    };
+    let mut run = Run::new(Path::new(""), index);
+    run.add(Sheet::of(&case));
+    run
+}
+
+fn page_of(run: &Run) -> String {
+    let mut page = Vec::new();
+    html::write(run, &mut page).unwrap();
+    unpacked(&String::from_utf8(page).unwrap())
 }
 
 #[test]
 fn markup_from_outside_cannot_break_out_of_the_page() {
-    let innocent = html::write(&hostile_run("innocent")).unwrap();
-    let page = html::write(&hostile_run(EVIL)).unwrap();
+    for passed in [false, true] {
+        cannot_break_out(passed);
+    }
+}
+
+fn cannot_break_out(passed: bool) {
+    let innocent = page_of(&hostile_run("innocent", passed));
+    let page = page_of(&hostile_run(EVIL, passed));
+    let verdict = if passed { Verdict::Pass } else { Verdict::Fail };
+    assert_eq!(hostile_run(EVIL, passed).verdict(), verdict);
     for tag in [
         "<script",
         "</script",
@@ -172,7 +207,7 @@ fn markup_from_outside_cannot_break_out_of_the_page() {
 
 #[test]
 fn control_characters_do_not_make_invalid_xml() {
-    let xml = junit::write(&hostile_run(&format!("{EVIL}{CONTROLS}"))).unwrap();
+    let xml = junit::write(&hostile_run(&format!("{EVIL}{CONTROLS}"), false)).unwrap();
     let bad = xml.chars().find(|c| {
         (c.is_ascii_control() && !matches!(c, '\n' | '\r' | '\t') && *c != '\u{7f}')
             || matches!(c, '\u{fffe}' | '\u{ffff}')
@@ -183,11 +218,13 @@ fn control_characters_do_not_make_invalid_xml() {
 
 #[test]
 fn control_characters_stay_out_of_the_pictures() {
-    let page = html::write(&hostile_run(CONTROLS)).unwrap();
+    let page = page_of(&hostile_run(CONTROLS, false));
     let start = page.find("<svg").unwrap();
     let end = page.find("</svg>").unwrap();
     let picture = &page[start..end];
-    assert!(!picture.chars().any(char::is_control), "{picture:?}");
+    // Each row of a picture is a line.
+    let is_bad = |c: char| c.is_control() && c != '\n';
+    assert!(!picture.chars().any(is_bad), "{picture:?}");
 }
 
 #[test]
@@ -195,10 +232,10 @@ fn what_a_base_says_does_not_steer_the_terminal() {
     let mut out = Vec::new();
     let reasons = [format!("{CONTROLS}\nsecond line")];
     let mut console = Console::new(&mut out, Style::default(), 1);
-    let run = hostile_run(CONTROLS);
+    let run = hostile_run(CONTROLS, false);
     console
         .ended(&Ended {
-            verdict: run.cases[0].outcome.verdict,
+            verdict: run.verdict(),
             id: "ID-1",
             scenario: CONTROLS,
             place: "a.feature:1",

@@ -5,17 +5,34 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod page;
+
 use evidence::record::{ClaimStatus, Observation};
 use evidence::verdict::Verdict;
+use page::unpacked;
 use reports::console::{Console, Ended, Style};
-use reports::fold::Run;
+use reports::fold::Case;
+use reports::index::RunIndex;
+use reports::run::Run;
+use reports::sheet::Sheet;
 use reports::{html, junit};
-use std::path::Path;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run")
+}
+
 fn run() -> Run {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/run");
-    Run::load(&folder).unwrap()
+    Run::load(&folder()).unwrap()
+}
+
+fn page_of(run: &Run) -> String {
+    let mut page = Vec::new();
+    html::write(run, &mut page).unwrap();
+    String::from_utf8(page).unwrap()
 }
 
 /// The page without its style, its script and its pictures.
@@ -42,9 +59,8 @@ fn text_of(page: &str) -> String {
 fn a_killed_run_has_a_verdict_for_each_case_of_its_plan() {
     let run = run();
     let verdicts: Vec<(&str, Verdict)> = run
-        .cases
-        .iter()
-        .map(|case| (case.entry.scenario_id.as_str(), case.outcome.verdict))
+        .sheets()
+        .map(|sheet| (sheet.entry.scenario_id.as_str(), sheet.verdict))
         .collect();
     assert_eq!(
         verdicts,
@@ -62,7 +78,7 @@ fn a_killed_run_has_a_verdict_for_each_case_of_its_plan() {
 #[test]
 fn the_junit_file_has_each_case_once() {
     let text = junit::write(&run()).unwrap();
-    assert_eq!(text.matches("<testcase ").count(), run().cases.len());
+    assert_eq!(text.matches("<testcase ").count(), run().index.cases.len());
     insta::assert_snapshot!("junit", text);
 }
 
@@ -71,15 +87,15 @@ fn the_console_says_what_did_not_pass_and_where() {
     let run = run();
     let mut out = Vec::new();
     let mut console = Console::new(&mut out, Style::default(), 5);
-    for case in &run.cases {
+    for case in run.sheets() {
         let place = format!("{}:{}", case.entry.file, case.entry.line);
         console
             .ended(&Ended {
-                verdict: case.outcome.verdict,
+                verdict: case.verdict,
                 id: case.entry.id.as_str(),
                 scenario: &case.entry.scenario,
                 place: &place,
-                reasons: &case.outcome.reasons,
+                reasons: &case.reasons,
             })
             .unwrap();
     }
@@ -89,12 +105,12 @@ fn the_console_says_what_did_not_pass_and_where() {
 
 #[test]
 fn the_page_says_the_same() {
-    insta::assert_snapshot!("page", text_of(&html::write(&run()).unwrap()));
+    insta::assert_snapshot!("page", text_of(&unpacked(&page_of(&run()))));
 }
 
 #[test]
 fn the_page_needs_nothing_else() {
-    let page = html::write(&run()).unwrap();
+    let page = page_of(&run());
     for outside in [
         "href=\"http",
         "href=\"//",
@@ -110,7 +126,7 @@ fn the_page_needs_nothing_else() {
 
 #[test]
 fn every_link_inside_the_page_leads_somewhere() {
-    let page = html::write(&run()).unwrap();
+    let page = unpacked(&page_of(&run()));
     for link in page.split("href=\"#").skip(1) {
         let name = link.split('"').next().unwrap();
         assert!(page.contains(&format!("id=\"{name}\"")), "{name}");
@@ -118,17 +134,32 @@ fn every_link_inside_the_page_leads_somewhere() {
 }
 
 #[test]
+fn what_did_not_pass_can_be_read_without_a_script() {
+    let page = page_of(&run());
+    assert!(
+        page.contains("⚑ CHG-06"),
+        "no ladder of the case that failed"
+    );
+    assert!(page.contains("the run was cut off before the scenario ended"));
+    let passed = "When the portal turns Do Not Disturb on for Anna";
+    assert!(!page.contains(passed) && unpacked(&page).contains(passed));
+}
+
+#[test]
 fn what_is_assumed_about_the_server_is_listed_apart() {
-    let mut run = run();
-    let mut claim = evidence::record::Record::clone(&run.cases[0].records[0]);
+    let index = RunIndex::load(&folder()).unwrap();
+    let mut case = Case::load(&folder(), &index.cases[0]);
+    let mut claim = evidence::record::Record::clone(&case.records[0]);
     claim.observation = Observation::Claim {
         key: "dialect.broadsoft.registrar.min-expires".to_owned(),
         value: "60".to_owned(),
         status: ClaimStatus::Assumed,
         source: "INFERRED".to_owned(),
     };
-    run.cases[0].records.push(claim.into());
-    let page = html::write(&run).unwrap();
+    case.records.push(claim.into());
+    let mut run = Run::new(&folder(), index);
+    run.add(Sheet::of(&case));
+    let page = page_of(&run);
     let (base, server) = page.split_once("Assumptions about the server").unwrap();
     assert!(base.contains("Assumptions about the base"));
     assert!(server.contains("dialect.broadsoft.registrar.min-expires"));
@@ -137,35 +168,88 @@ fn what_is_assumed_about_the_server_is_listed_apart() {
 
 #[test]
 fn the_ladder_marks_what_the_findings_cite() {
-    let page = html::write(&run()).unwrap();
+    let page = page_of(&run());
     assert!(page.contains("⚑ CHG-06"), "no flag in the ladder");
+}
+
+/// The same run in a folder that may be written into.
+fn copied() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    fs::create_dir(copy.path().join("evidence")).unwrap();
+    fs::copy(folder().join("run.json"), copy.path().join("run.json")).unwrap();
+    for entry in RunIndex::load(&folder()).unwrap().cases {
+        let (from, to) = (
+            folder().join(entry.evidence()),
+            copy.path().join(entry.evidence()),
+        );
+        if from.exists() {
+            fs::copy(from, to).unwrap();
+        }
+    }
+    copy
 }
 
 #[test]
 fn all_reports_are_written_beside_the_evidence() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut run = run();
-    run.folder = folder.path().to_owned();
-    assert!(reports::write_all(&run).is_empty());
-    for case in &run.cases {
-        let capture = folder.path().join(case.entry.capture());
-        assert_eq!(
-            capture.exists(),
-            !case.records.is_empty(),
-            "{}",
-            case.entry.id
-        );
+    let folder = copied();
+    let mut run = Run::load_and_capture(folder.path()).unwrap();
+    assert!(reports::write_all(&mut run).is_empty());
+    for sheet in run.sheets() {
+        let capture = folder.path().join(sheet.entry.capture());
+        assert_eq!(capture.exists(), sheet.records > 0, "{}", sheet.entry.id);
     }
     assert!(folder.path().join("junit.xml").exists());
     assert!(folder.path().join("report.html").exists());
 }
 
 #[test]
+fn a_capture_that_is_the_same_is_left_alone_and_another_is_replaced() {
+    let folder = copied();
+    let mut run = Run::load_and_capture(folder.path()).unwrap();
+    assert!(reports::write_all(&mut run).is_empty());
+    let begun = run.sheets().filter(|sheet| sheet.records > 0);
+    let captures: Vec<PathBuf> = begun
+        .map(|sheet| folder.path().join(sheet.entry.capture()))
+        .collect();
+    let state = || -> Vec<(u64, Vec<u8>)> {
+        let of = |path: &PathBuf| (fs::metadata(path).unwrap().ino(), fs::read(path).unwrap());
+        captures.iter().map(of).collect()
+    };
+    let first = state();
+    fs::write(&captures[0], "another").unwrap();
+    let mut again = Run::load_and_capture(folder.path()).unwrap();
+    assert!(reports::write_all(&mut again).is_empty());
+    let second = state();
+    assert_eq!(second[0].1, first[0].1);
+    assert_ne!(
+        second[0].0, first[0].0,
+        "it is written beside and put in place"
+    );
+    assert_eq!(second[1..], first[1..]);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_does_not_silence_the_others() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("junit.xml")).unwrap();
-    let mut run = run();
-    run.folder = folder.path().to_owned();
-    assert_eq!(reports::write_all(&run).len(), 1);
+    let folder = copied();
+    fs::create_dir(folder.path().join("junit.xml")).unwrap();
+    let mut run = Run::load(folder.path()).unwrap();
+    assert_eq!(reports::write_all(&mut run).len(), 1);
     assert!(folder.path().join("report.html").exists());
+}
+
+#[test]
+fn the_reports_do_not_depend_on_the_order_in_which_cases_ended() {
+    let index = RunIndex::load(&folder()).unwrap();
+    let mut run_backwards = Run::new(&folder(), index.clone());
+    for entry in index.cases.iter().rev().take(3) {
+        run_backwards.add(Sheet::of(&Case::load(&folder(), entry)));
+    }
+    for entry in index.cases.iter().take(index.cases.len() - 3) {
+        run_backwards.add(Sheet::of(&Case::load(&folder(), entry)));
+    }
+    assert_eq!(page_of(&run_backwards), page_of(&run()));
+    assert_eq!(
+        junit::write(&run_backwards).unwrap(),
+        junit::write(&run()).unwrap()
+    );
 }

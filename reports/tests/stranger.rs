@@ -5,8 +5,8 @@
 use evidence::log::{Log, Stamp};
 use evidence::record::{Observation, SCHEMA};
 use evidence::verdict::Verdict;
-use reports::fold::Run;
 use reports::index::{FILE, IndexError, RunIndex};
+use reports::run::Run;
 use reports::write_all;
 use serde_json::{Value, json};
 use std::error::Error as _;
@@ -112,8 +112,8 @@ fn links_in_the_folder_are_not_written_through() {
     symlink(&place, run.join("captures")).unwrap();
     let before = outside(top.path());
 
-    let loaded = Run::load(&run).unwrap();
-    let errors: Vec<String> = write_all(&loaded)
+    let mut loaded = Run::load_and_capture(&run).unwrap();
+    let errors: Vec<String> = write_all(&mut loaded)
         .iter()
         .map(|error| format!("{error}: {}", error.source().unwrap()))
         .collect();
@@ -137,7 +137,8 @@ fn a_folder_that_is_named_by_a_link_is_written_into() {
     let (top, run) = folder_with(&index(vec![case(GOOD)]));
     let latest = top.path().join("latest");
     symlink(&run, &latest).unwrap();
-    assert!(write_all(&Run::load(&latest).unwrap()).is_empty());
+    let mut loaded = Run::load_and_capture(&latest).unwrap();
+    assert!(write_all(&mut loaded).is_empty());
     for place in [
         "report.html",
         "junit.xml",
@@ -154,9 +155,7 @@ fn evidence_that_is_no_file_is_an_error_of_its_case() {
     fs::remove_file(&log).unwrap();
     symlink("/dev/zero", &log).unwrap();
     let loaded = Run::load(&run).unwrap();
-    assert_eq!(loaded.cases[0].outcome.verdict, Verdict::Error);
-    assert_eq!(
-        loaded.cases[0].outcome.reasons,
-        ["the evidence is not a file"]
-    );
+    let sheet = loaded.sheets().next().unwrap();
+    assert_eq!(sheet.verdict, Verdict::Error);
+    assert_eq!(sheet.reasons, ["the evidence is not a file"]);
 }

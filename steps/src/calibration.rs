@@ -372,26 +372,43 @@ impl Task<'_> {
             fail_fast: false,
             opener: Arc::new(benches),
         };
-        pass.run(move |case| heard.borrow_mut().count(&case)).await;
+        pass.run(
+            |case| Row::of(&case),
+            move |one| heard.borrow_mut().add(one),
+        )
+        .await;
         Ok(row.take())
     }
 }
 
 impl Row {
-    fn count(&mut self, case: &reports::fold::Case) {
-        self.cases += 1;
+    /// One case alone.
+    fn of(case: &reports::fold::Case) -> Self {
         let broken = case.rules.iter().filter(|rule| !rule.findings.is_empty());
-        for rule in broken {
-            *self.broken.entry(rule.requirement.to_string()).or_default() += 1;
+        let broken = broken.map(|rule| (rule.requirement.to_string(), 1));
+        let (id, outcome) = (case.entry.id.to_string(), &case.outcome);
+        let in_words = || {
+            let (verdict, reasons) = (outcome.verdict.as_str(), outcome.reasons.join("; "));
+            format!("{id}: {verdict} {reasons}")
+        };
+        let not_passed = (outcome.verdict != Verdict::Pass).then(in_words);
+        let error = (outcome.verdict == Verdict::Error).then(|| id.clone());
+        Self {
+            cases: 1,
+            broken: broken.collect(),
+            errors: error.into_iter().collect(),
+            not_passed: not_passed.into_iter().collect(),
+            ..Self::default()
         }
-        if case.outcome.verdict == Verdict::Error {
-            self.errors.push(case.entry.id.to_string());
+    }
+
+    /// Adds what happened in other cases of the same base.
+    fn add(&mut self, other: Self) {
+        self.cases += other.cases;
+        for (id, times) in other.broken {
+            *self.broken.entry(id).or_default() += times;
         }
-        if case.outcome.verdict != Verdict::Pass {
-            let (id, outcome) = (&case.entry.id, &case.outcome);
-            let reasons = outcome.reasons.join("; ");
-            self.not_passed
-                .push(format!("{id}: {} {reasons}", outcome.verdict.as_str()));
-        }
+        self.errors.extend(other.errors);
+        self.not_passed.extend(other.not_passed);
     }
 }

@@ -297,9 +297,10 @@ pub struct BaseArgs {
     /// The MAC address, twelve hexadecimal digits.
     #[arg(long, default_value = "7c2f80e0d605")]
     pub mac: String,
-    /// The seed of tags, branches and jitter.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// The seed of Call-IDs, tags, branches and jitter, to repeat a run. Default: another one at every start, out of the
+    /// MAC address, the time and the process.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// A mutant: name or file.
     #[arg(long)]
     pub mutant: Option<String>,
@@ -313,9 +314,17 @@ pub struct BaseArgs {
 pub struct ServerArgs {
     /// The dialect: a name such as `broadsoft`, or a dialect file.
     pub dialect: String,
-    /// A user and its password; once for each user.
-    #[arg(long = "user", value_name = "NAME:PASSWORD", required = true)]
+    /// A user and its password; once for each user. `2000-5999:PASSWORD` is every number of a range.
+    #[arg(
+        long = "user",
+        value_name = "NAME:PASSWORD",
+        required_unless_present = "users_file"
+    )]
     pub users: Vec<String>,
+    /// A file with a user a line, written as in --user, so that no password stands on the command line. Blank lines and
+    /// lines that begin with `#` mean nothing.
+    #[arg(long = "users", value_name = "FILE")]
+    pub users_file: Option<PathBuf>,
     /// The address for SIP.
     #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:5060")]
     pub bind: SocketAddr,
@@ -328,9 +337,10 @@ pub struct ServerArgs {
     /// The control API: Xsi-Actions and /control/faults.
     #[arg(long, value_name = "IP:PORT")]
     pub control: Option<SocketAddr>,
-    /// The seed of tags, branches and nonces.
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
+    /// The seed of tags, branches and nonces, to repeat a run. Default: another one at every start, out of the address,
+    /// the time and the process.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
 }
 
 /// A SIP transport.

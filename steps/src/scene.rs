@@ -287,6 +287,12 @@ impl Scene {
             let (outcome, reason) = outcome_of(&Err(StepFailure::from(error)));
             log.append(Stamp::at(at), step_record("(bench)", outcome, reason));
         }
+        if let Some(reason) = read_differently(&report.read_differently) {
+            log.append(
+                Stamp::at(at),
+                step_record("(second reader)", StepOutcome::Error, reason),
+            );
+        }
         if report.lagged {
             let reason = "the rig lagged behind its own deadlines".to_owned();
             log.append(
@@ -688,6 +694,16 @@ fn outcome_of(result: &Result<(), StepFailure>) -> (StepOutcome, String) {
             .map(ToString::to_string)
             .unwrap_or_default(),
     )
+}
+
+/// The first message that two readers of SIP read differently, and how many more there were.
+fn read_differently(told: &[String]) -> Option<String> {
+    let first = told.first()?;
+    Some(match told.len() - 1 {
+        0 => first.clone(),
+        1 => format!("{first} (and one message more)"),
+        more => format!("{first} (and {more} messages more)"),
+    })
 }
 
 fn step_record(text: &str, outcome: StepOutcome, reason: String) -> Observation {

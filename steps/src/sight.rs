@@ -87,7 +87,7 @@ fn starting_with(
     if !wanted || !sip.bytes.starts_with(start.as_bytes()) {
         return None;
     }
-    sip.message().cloned()
+    sip.message()
 }
 
 /// The user part of a URI.

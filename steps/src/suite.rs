@@ -46,13 +46,18 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Runs the cases; `ended` hears of each as it ends.
-    pub async fn run(&self, ended: impl FnMut(fold::Case) + 'static) {
+    /// Runs the cases. As each ends, `sum_up` makes of it what shall be kept, on the case's own thread, and `ended` hears
+    /// of that.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        sum_up: impl Fn(fold::Case) -> T + Send + Sync + 'static,
+        ended: impl FnMut(T) + 'static,
+    ) {
         let features = self.plan.features(self.lab);
         if features.is_empty() {
             return;
         }
-        let ended = Rc::new(RefCell::new(ended));
+        let (sum_up, ended) = (Arc::new(sum_up), Rc::new(RefCell::new(ended)));
         let (plan, opener) = (Arc::clone(self.plan), Arc::clone(&self.opener));
         let (plan_after, opener_after) = (Arc::clone(self.plan), Arc::clone(&self.opener));
         let cucumber = cucumber::Cucumber::<World, _, (), _, _>::custom(
@@ -69,11 +74,12 @@ impl Pass<'_> {
         })
         .after(move |_, _, scenario, finished, world| {
             let case = plan_after.case_of(scenario).cloned();
-            let (ended, opener) = (Rc::clone(&ended), Arc::clone(&opener_after));
+            let (sum_up, ended) = (Arc::clone(&sum_up), Rc::clone(&ended));
+            let opener = Arc::clone(&opener_after);
             Box::pin(async move {
                 if let (Some(case), Some(world)) = (case, world) {
-                    let folded = leave(world, &case, finished, &opener).await;
-                    (ended.borrow_mut())(folded);
+                    let summed_up = leave(world, &case, finished, &opener, sum_up).await;
+                    (ended.borrow_mut())(summed_up);
                 }
             })
         });
@@ -97,28 +103,29 @@ fn enter(world: &mut World, case: &Case, opener: &Arc<dyn Opener>) {
     }
 }
 
-async fn leave(
+async fn leave<T: Send + 'static>(
     world: &mut World,
     case: &Case,
     finished: &ScenarioFinished,
     opener: &Arc<dyn Opener>,
-) -> fold::Case {
+    sum_up: Arc<impl Fn(fold::Case) -> T + Send + Sync + 'static>,
+) -> T {
     let entry = entry_of(case);
     let (undefined, failed) = match finished {
         ScenarioFinished::StepPassed => (false, false),
         ScenarioFinished::StepSkipped => (true, false),
         ScenarioFinished::BeforeHookFailed(_) | ScenarioFinished::StepFailed(..) => (false, true),
     };
-    let copy = entry.clone();
-    let ended = world.leave(move |scene| scene.end(&copy, undefined, failed));
+    let (copy, there) = (entry.clone(), Arc::clone(&sum_up));
+    let ended = world.leave(move |scene| there(scene.end(&copy, undefined, failed)));
     match ended.await {
-        Ok(folded) => folded,
+        Ok(summed_up) => summed_up,
         Err(failure) => {
             let reason = failure.to_string();
             if let Some(path) = opener.evidence(&entry) {
                 scene::write_broken(&path, &reason);
             }
-            fold::Case::broken(&entry, &reason)
+            sum_up(fold::Case::broken(&entry, &reason))
         }
     }
 }

@@ -5,12 +5,16 @@
 
 mod suite;
 
+use bench::rig::LabKind;
+use evidence::record::{Direction, Fate, Observation};
 use evidence::verdict::Verdict;
 use regex::Regex;
 use reports::fold::Case as Folded;
 use reports::index::CaseEntry;
+use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use steps::command;
 use steps::opener::Benches;
 use steps::plan::{Case, Plan, Selection};
@@ -62,6 +66,52 @@ fn a_step_that_failed_before_it_began_is_an_error() {
     };
     assert_eq!(verdict_on(true), Verdict::Error);
     assert_ne!(verdict_on(false), Verdict::Error);
+}
+
+#[test]
+fn a_message_that_two_readers_read_differently_is_an_error_that_lets_the_bench_go_on() {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (rigs, plan) = one_scenario();
+    let passed = suite::run(&plan, 1, suite::benches(&rigs, 1, None));
+    let entry = &passed.first().unwrap().entry;
+    let id = |case: &&Case| case.id == entry.id.as_str();
+    let mut case = plan.cases.iter().find(id).unwrap().clone();
+    case.lab = LabKind::Wire;
+    // The base stays off; whoever speaks is taken for the only unit.
+    let ended = |to: &str, times: usize| {
+        let mut scene = suite::benches(&rigs, 1, None).open(&case, entry);
+        let bench = scene.bench().unwrap();
+        let server = bench.layout().servers[0].sites[0];
+        let base = UdpSocket::bind((server.ip(), 0)).unwrap();
+        let message = format!(
+            "OPTIONS sip:{server} SIP/2.0\r\nVia: SIP/2.0/UDP {};branch=z9hG4bK1\r\n\
+             From: <sip:a@as.example>;tag=1\r\nTo: {to};tag=9\r\nCall-ID: c\r\n\
+             CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+            base.local_addr().unwrap()
+        );
+        for _ in 0..times {
+            base.send_to(message.as_bytes(), server).unwrap();
+            let seen = bench.last_seq();
+            let came = bench.until_record(seen, Duration::from_secs(10), |record| {
+                matches!(&record.observation, Observation::Sip(sip)
+                    if sip.direction == Direction::FromBase && sip.fate == Fate::Delivered)
+            });
+            assert!(came.unwrap().is_some());
+        }
+        scene.end(entry, false, false).outcome
+    };
+    let outcome = ended("sip:exam\"ple", 2);
+    assert_eq!(outcome.verdict, Verdict::Error);
+    let reasons = outcome.reasons.join("\n");
+    for told in [
+        "(second reader)",
+        "our reader says nothing",
+        "rsip says `9`",
+        "one message more",
+    ] {
+        assert!(reasons.contains(told), "{reasons}");
+    }
+    assert_ne!(ended("sip:example", 1).verdict, Verdict::Error);
 }
 
 #[test]

@@ -22,6 +22,7 @@ use sip::feature_event::{Service, Setting};
 use sip::message::Message;
 use sip::node::Flow;
 use sip::time::Instant;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long the end of the subscriptions is waited for before the binding goes: our choice, four times T1.
@@ -45,9 +46,9 @@ enum Stage {
 /// One account at work.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
-    settings: AccountSettings,
+    settings: Arc<AccountSettings>,
     /// The account it comes back as once it has left.
-    next: Option<Box<(AccountSettings, AccountSettings)>>,
+    next: Option<(Arc<AccountSettings>, Arc<AccountSettings>)>,
     stage: Stage,
     registration: Registration,
     subscriptions: Subscriptions,
@@ -57,12 +58,12 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Registers. `identity` is the account that it subscribes as: its own, unless a defect mixes them up.
+    /// Registers, soon where many begin together. `identity` is the account that it subscribes as: its own, unless a defect mixes them up.
     pub(super) fn start(
         now: Instant,
         shared: &mut Shared,
-        settings: AccountSettings,
-        identity: AccountSettings,
+        settings: Arc<AccountSettings>,
+        identity: Arc<AccountSettings>,
     ) -> Self {
         let mut account = Self {
             registration: Registration::new(shared, &settings),
@@ -73,7 +74,7 @@ impl Account {
             call: None,
             next_call: None,
         };
-        let event = account.registration.start(now, shared, &account.settings);
+        let event = account.registration.begin(now, shared, &account.settings);
         account.on_registration(now, shared, event);
         if shared.has(Defect::SubscribesBeforeRegistered) {
             account.subscriptions.begin(now, shared, &account.settings);
@@ -90,8 +91,14 @@ impl Account {
         }
     }
 
-    pub(super) const fn settings(&self) -> &AccountSettings {
+    pub(super) fn settings(&self) -> &AccountSettings {
         &self.settings
+    }
+
+    /// The Call-IDs by which a request of the server may find it.
+    pub(super) fn call_ids(&self) -> impl Iterator<Item = &str> {
+        let call = self.call.as_ref().map(Call::call_id);
+        self.subscriptions.call_ids().chain(call)
     }
 
     /// Whether it has left for good.
@@ -104,11 +111,11 @@ impl Account {
         &mut self,
         now: Instant,
         shared: &mut Shared,
-        settings: AccountSettings,
-        identity: AccountSettings,
+        settings: Arc<AccountSettings>,
+        identity: Arc<AccountSettings>,
     ) {
         if !matches!(self.stage, Stage::Staying) || !is_same_account(&self.settings, &settings) {
-            self.next = Some(Box::new((settings, identity)));
+            self.next = Some((settings, identity));
             self.leave(now, shared);
             return;
         }
@@ -185,8 +192,7 @@ impl Account {
                     return;
                 }
                 self.stage = Stage::Gone;
-                if let Some(next) = self.next.take() {
-                    let (settings, identity) = *next;
+                if let Some((settings, identity)) = self.next.take() {
                     *self = Self::start(now, shared, settings, identity);
                 }
             }

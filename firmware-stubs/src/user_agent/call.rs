@@ -96,6 +96,10 @@ impl Call {
         }
     }
 
+    pub(super) fn call_id(&self) -> &str {
+        &self.dialog.call_id
+    }
+
     /// Whether a request from the server belongs to this call.
     pub(super) fn owns_request(&self, request: &Message) -> bool {
         self.dialog.is_established() && self.dialog.owns(request)

@@ -15,7 +15,8 @@
 //! | BYE, INFO and others of no dialog | 481 |
 //! | any other | 405 with Allow |
 
-use super::request::{Shared, escaped};
+use super::account::Account;
+use super::request::Shared;
 use super::subscription::Reaction;
 use super::{UaIndication, UserAgent};
 use crate::accounts::Ipui;
@@ -119,32 +120,32 @@ impl UserAgent {
 
     /// A NOTIFY of the package goes to the subscription it belongs to.
     fn on_state(&mut self, now: Instant, transaction: TransactionId, request: &Message) {
-        for handset in self.accounts.keys().cloned().collect::<Vec<_>>() {
-            let Some(account) = self.accounts.get_mut(&handset) else {
-                continue;
+        for handset in self.roster.with_call_id(request.call_id()) {
+            let judge = |account: &mut Account, shared: &mut Shared| {
+                account.handle_notify(now, shared, request)
             };
-            let answer = match account.handle_notify(now, &self.shared, request) {
-                Reaction::NotMine => continue,
-                Reaction::Silence => return,
-                Reaction::Answer(code, reason, headers) => Answer {
+            let answer = match self.work(&handset, judge) {
+                None | Some(Reaction::NotMine) => continue,
+                Some(Reaction::Silence) => return,
+                Some(Reaction::Answer(code, reason, headers)) => Answer {
                     code,
                     reason,
                     headers,
                 },
             };
             self.respond(now, transaction, request, &answer);
-            if let Some(account) = self.accounts.get_mut(&handset) {
-                account.after_notify(now, &mut self.shared);
-            }
+            self.work(&handset, |account, shared| {
+                account.after_notify(now, shared)
+            });
             return;
         }
         let addressee = self.addressee(request);
         let accepts = self.shared.has(Defect::AcceptsUnknownDialogs);
         if let Some(handset) = addressee.filter(|_| accepts) {
             self.respond(now, transaction, request, &Answer::new(200, "OK"));
-            if let Some(account) = self.accounts.get_mut(&handset) {
-                account.apply_foreign(now, &mut self.shared, request);
-            }
+            self.work(&handset, |account, shared| {
+                account.apply_foreign(now, shared, request);
+            });
             return;
         }
         let event = request.header("Event").unwrap_or_default();
@@ -235,13 +236,18 @@ impl UserAgent {
     }
 
     fn on_bye(&mut self, now: Instant, request: &Message) -> Answer<'static> {
-        let mut accounts = self.accounts.values_mut();
-        match accounts.find(|account| account.has_call(request)) {
-            Some(account) => {
-                account.on_call_ended_by_peer(now, &mut self.shared);
-                Answer::new(200, "OK")
+        let end = |account: &mut Account, shared: &mut Shared| {
+            let mine = account.has_call(request);
+            if mine {
+                account.on_call_ended_by_peer(now, shared);
             }
-            None => gone(),
+            mine
+        };
+        let mut with = self.roster.with_call_id(request.call_id()).into_iter();
+        if with.any(|handset| self.work(&handset, end) == Some(true)) {
+            Answer::new(200, "OK")
+        } else {
+            gone()
         }
     }
 
@@ -250,12 +256,7 @@ impl UserAgent {
         let uri = request.request_uri()?;
         let (_, rest) = uri.split_once(':')?;
         let (user, _) = rest.split_once('@')?;
-        let mut accounts = self.accounts.values();
-        let account = accounts.find(|account| {
-            let name = &account.settings().user_name;
-            user == name || user == escaped(name)
-        });
-        account.map(|account| account.settings().handset.clone())
+        self.roster.named(user)
     }
 }
 

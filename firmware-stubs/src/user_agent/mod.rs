@@ -16,6 +16,7 @@ pub mod package;
 mod policy;
 mod registration;
 mod request;
+mod roster;
 mod subscription;
 mod subscriptions;
 pub mod template;
@@ -28,23 +29,17 @@ use account::Account;
 use bytes::Bytes;
 use incoming::Ringing;
 use request::Shared;
+use roster::Roster;
 use sip::endpoint::{Indication, Output, TransactionId};
 use sip::feature_event::{Service, Setting};
 use sip::message::{Message, Method};
 use sip::node::{Flow, Transmit};
 use sip::time::Instant;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The first SUBSCRIBEs of the accounts are spread over this long: our choice, within the 10 s of REG-02.
-const SPREAD: Duration = Duration::from_secs(2);
-/// With many accounts, over this long for each of them: our choice, below the 25 a second of the catalogue.
-const PACE: Duration = Duration::from_millis(50);
-/// But over no more than this. Our choice, because a handset is expected to be in step within ten seconds of its
-/// registration, however many share its base.
-const WIDEST_SPREAD: Duration = Duration::from_secs(8);
 /// How long `shutdown` may take, whatever the server does: our choice.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
@@ -133,7 +128,7 @@ pub enum UaIndication {
 pub struct UserAgent {
     shared: Shared,
     interceptor: Option<Interceptor>,
-    accounts: BTreeMap<Ipui, Account>,
+    roster: Roster,
     ringing: Vec<Ringing>,
     leaked: VecDeque<UaIndication>,
     endpoint_deadline: Option<Instant>,
@@ -149,7 +144,7 @@ impl UserAgent {
         Self {
             shared: Shared::new(config),
             interceptor,
-            accounts: BTreeMap::new(),
+            roster: Roster::default(),
             ringing: Vec::new(),
             leaked: VecDeque::new(),
             endpoint_deadline: None,
@@ -160,34 +155,39 @@ impl UserAgent {
     /// Draws everything random from this seed from now on.
     pub fn reseed(&mut self, seed: u64) {
         self.shared.endpoint.reseed(seed);
-        for account in self.accounts.values_mut() {
-            account.reseed(&mut self.shared);
-        }
+        self.each(|_| true, |account, shared| account.reseed(shared));
     }
 
     /// Takes the accounts as they now are: registers, subscribes, unsubscribes and de-registers by difference.
     pub fn configure(&mut self, now: Instant, accounts: &[AccountSettings]) {
-        self.shared.spread = spread_of(accounts.len());
+        let other = |settings: &&AccountSettings| {
+            let known = self.roster.settings(&settings.handset);
+            known != Some(*settings)
+        };
+        let fresh = accounts.iter().filter(other).count();
+        let pace = &self.shared.model.pace;
+        self.shared.register_spread = pace.of_registers(fresh);
+        self.shared.subscribe_spread = pace.of_subscribes(accounts.len());
         let mixed_up = self.shared.has(Defect::SubscribesForTheFirstAccount);
-        for (handset, account) in &mut self.accounts {
-            if !accounts.iter().any(|settings| settings.handset == *handset) {
-                account.dismiss(now, &mut self.shared);
-            }
-        }
+        let kept: BTreeSet<&Ipui> = accounts.iter().map(|settings| &settings.handset).collect();
+        self.each(
+            |handset| !kept.contains(handset),
+            |account, shared| account.dismiss(now, shared),
+        );
+        let first = accounts.first().filter(|_| mixed_up);
+        let first = first.cloned().map(Arc::new);
         for settings in accounts {
-            let identity = accounts
-                .first()
-                .filter(|_| mixed_up)
-                .unwrap_or(settings)
-                .clone();
-            let settings = settings.clone();
-            match self.accounts.get_mut(&settings.handset) {
-                Some(account) => account.configure(now, &mut self.shared, settings, identity),
-                None => {
-                    let handset = settings.handset.clone();
-                    let account = Account::start(now, &mut self.shared, settings, identity);
-                    self.accounts.insert(handset, account);
-                }
+            let settings = Arc::new(settings.clone());
+            let identity = Arc::clone(first.as_ref().unwrap_or(&settings));
+            let handset = settings.handset.clone();
+            let shared = &mut self.shared;
+            if self.roster.contains(&handset) {
+                self.roster.work(shared, &handset, |account, shared| {
+                    account.configure(now, shared, settings, identity);
+                });
+            } else {
+                let account = Account::start(now, shared, settings, identity);
+                self.roster.insert(shared, &handset, account);
             }
         }
         self.settle(now);
@@ -206,9 +206,10 @@ impl UserAgent {
     pub fn handle_flow_closed(&mut self, now: Instant, flow: Flow) {
         self.shared.endpoint.handle_flow_closed(now, flow);
         self.settle(now);
-        for account in self.accounts.values_mut() {
-            account.handle_flow_closed(now, &mut self.shared, flow);
-        }
+        self.each(
+            |_| true,
+            |account, shared| account.handle_flow_closed(now, shared, flow),
+        );
         self.settle(now);
     }
 
@@ -216,10 +217,10 @@ impl UserAgent {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.shared.endpoint.handle_timeout(now);
         self.settle(now);
-        for account in self.accounts.values_mut() {
-            if account.deadline(&self.shared).is_some_and(|at| at <= now) {
-                account.handle_timeout(now, &mut self.shared);
-            }
+        for handset in self.roster.due(now) {
+            self.work(&handset, |account, shared| {
+                account.handle_timeout(now, shared);
+            });
         }
         self.give_up_ringing(now);
         self.settle(now);
@@ -233,44 +234,38 @@ impl UserAgent {
         service: Service,
         setting: Setting,
     ) {
-        match self.accounts.get_mut(handset) {
-            Some(account) => account.change_service(now, &mut self.shared, service, setting),
-            None => {
-                let handset = handset.clone();
-                self.shared
-                    .indicate(UaIndication::ChangeRefused { handset, service });
-            }
+        let known = self.work(handset, |account, shared| {
+            account.change_service(now, shared, service, setting);
+        });
+        if known.is_none() {
+            let handset = handset.clone();
+            self.shared
+                .indicate(UaIndication::ChangeRefused { handset, service });
         }
         self.settle(now);
     }
 
     /// Calls.
     pub fn dial(&mut self, now: Instant, handset: &Ipui, digits: &str) {
-        match self.accounts.get_mut(handset) {
-            Some(account) => account.dial(now, &mut self.shared, digits),
-            None => {
-                let (handset, cause) = (handset.clone(), "no account".to_owned());
-                self.shared
-                    .indicate(UaIndication::CallEnded { handset, cause });
-            }
+        let known = self.work(handset, |account, shared| account.dial(now, shared, digits));
+        if known.is_none() {
+            let (handset, cause) = (handset.clone(), "no account".to_owned());
+            self.shared
+                .indicate(UaIndication::CallEnded { handset, cause });
         }
         self.settle(now);
     }
 
     /// Ends the handset's call, in whatever state.
     pub fn hang_up(&mut self, now: Instant, handset: &Ipui) {
-        if let Some(account) = self.accounts.get_mut(handset) {
-            account.hang_up(now, &mut self.shared);
-        }
+        self.work(handset, |account, shared| account.hang_up(now, shared));
         self.settle(now);
     }
 
     /// Unsubscribes and de-registers everything, then says `Ended`.
     pub fn shutdown(&mut self, now: Instant) {
         self.shutdown_by.get_or_insert(now + SHUTDOWN);
-        for account in self.accounts.values_mut() {
-            account.dismiss(now, &mut self.shared);
-        }
+        self.each(|_| true, |account, shared| account.dismiss(now, shared));
         self.settle(now);
     }
 
@@ -289,20 +284,33 @@ impl UserAgent {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let accounts = self.accounts.values();
-        let accounts = accounts
-            .filter_map(|account| account.deadline(&self.shared))
-            .min();
         let ringing = self.ringing.iter().map(Ringing::deadline).min();
         let held = self.interceptor.as_ref().and_then(Interceptor::deadline);
         let own = [
             self.endpoint_deadline,
             self.shutdown_by,
-            accounts,
+            self.roster.deadline(),
             ringing,
             held,
         ];
         own.into_iter().flatten().min()
+    }
+
+    /// Lets the account of a handset work; `None` when there is none.
+    fn work<R>(
+        &mut self,
+        handset: &Ipui,
+        work: impl FnOnce(&mut Account, &mut Shared) -> R,
+    ) -> Option<R> {
+        self.roster.work(&mut self.shared, handset, work)
+    }
+
+    /// Lets every account work whose handset is one of those.
+    fn each(&mut self, which: impl Fn(&Ipui) -> bool, work: impl Fn(&mut Account, &mut Shared)) {
+        let handsets = self.roster.handsets().filter(|handset| which(handset));
+        for handset in handsets.cloned().collect::<Vec<_>>() {
+            self.work(&handset, &work);
+        }
     }
 
     /// Carries everything to where it belongs, until nothing moves.
@@ -331,11 +339,11 @@ impl UserAgent {
                 }
             }
         }
-        self.accounts.retain(|_, account| !account.is_gone());
+        self.roster.dismiss_gone();
         let late = self.shutdown_by.is_some_and(|by| by <= now);
-        if self.shutdown_by.is_some() && (late || self.accounts.is_empty()) {
+        if self.shutdown_by.is_some() && (late || self.roster.is_empty()) {
             self.shutdown_by = None;
-            self.accounts.clear();
+            self.roster.clear();
             self.shared.outputs.push_back(UaOutput::Ended);
         }
     }
@@ -354,8 +362,10 @@ impl UserAgent {
             } => self.on_response(now, transaction, flow, &message),
             Indication::Failed { transaction, cause } => {
                 let handset = self.shared.owners.remove(&transaction);
-                if let Some(account) = handset.and_then(|handset| self.accounts.get_mut(&handset)) {
-                    account.handle_failure(now, &mut self.shared, transaction, cause);
+                if let Some(handset) = handset {
+                    self.work(&handset, |account, shared| {
+                        account.handle_failure(now, shared, transaction, cause);
+                    });
                 }
             }
             Indication::Garbage { error, .. } => {
@@ -382,8 +392,10 @@ impl UserAgent {
         } else {
             self.shared.owners.get(&transaction).cloned()
         };
-        if let Some(account) = handset.and_then(|handset| self.accounts.get_mut(&handset)) {
-            account.handle_response(now, &mut self.shared, transaction, flow, response);
+        if let Some(handset) = handset {
+            self.work(&handset, |account, shared| {
+                account.handle_response(now, shared, transaction, flow, response);
+            });
         }
     }
 
@@ -395,7 +407,7 @@ impl UserAgent {
             setting,
         }) = output
         {
-            for other in self.accounts.keys().filter(|other| *other != handset) {
+            for other in self.roster.handsets().filter(|other| *other != handset) {
                 self.leaked.push_back(UaIndication::State {
                     handset: other.clone(),
                     service: *service,
@@ -404,10 +416,4 @@ impl UserAgent {
             }
         }
     }
-}
-
-/// Over how long the first SUBSCRIBEs of this many accounts are spread.
-fn spread_of(accounts: usize) -> Duration {
-    let many = u32::try_from(accounts).unwrap_or(u32::MAX);
-    SPREAD.max(PACE.saturating_mul(many)).min(WIDEST_SPREAD)
 }

@@ -3,6 +3,7 @@
 //!
 //! | state | input | next |
 //! |---|---|---|
+//! | Idle | `begin` | Trying, or Waiting where many begin together |
 //! | Idle | `start` | Trying |
 //! | Trying | 2xx | Registered, or Idle when the binding was to go |
 //! | Trying | 401, 407 with a challenge that can be answered | Trying, CSeq+1 |
@@ -95,6 +96,22 @@ impl Registration {
 
     pub(super) fn owns(&self, transaction: TransactionId) -> bool {
         matches!(self.state, State::Trying(open) if open == transaction)
+    }
+
+    /// Registers for the first time: at once, or soon where many begin together.
+    pub(super) fn begin(
+        &mut self,
+        now: Instant,
+        shared: &mut Shared,
+        settings: &AccountSettings,
+    ) -> Option<RegistrationEvent> {
+        if shared.register_spread.is_zero() {
+            return self.start(now, shared, settings);
+        }
+        self.state = State::Waiting {
+            retry_at: now + shared.below(shared.register_spread),
+        };
+        None
     }
 
     /// Registers, or refreshes ahead of time. A request that is under way is left alone.

@@ -31,8 +31,10 @@ pub(super) struct Shared {
     pub(super) packages: Vec<Arc<Package>>,
     pub(super) owners: BTreeMap<TransactionId, Ipui>,
     pub(super) outputs: VecDeque<UaOutput>,
-    /// Over how long the accounts spread what they all want to do at once.
-    pub(super) spread: Duration,
+    /// Over how long the accounts spread their first REGISTERs.
+    pub(super) register_spread: Duration,
+    /// Over how long they spread their first SUBSCRIBEs.
+    pub(super) subscribe_spread: Duration,
 }
 
 /// The values of one request besides those of its account.
@@ -78,7 +80,8 @@ impl Shared {
             sip: config.sip,
             owners: BTreeMap::new(),
             outputs: VecDeque::new(),
-            spread: Duration::ZERO,
+            register_spread: Duration::ZERO,
+            subscribe_spread: Duration::ZERO,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | state | input | next |
 //! |---|---|---|
-//! | off | `begin` after a registration | soon: a random wait below two seconds |
+//! | off | `begin` after a registration | soon: a random wait, as the model paces it |
 //! | soon | the wait is over | on: the subscriber subscribes |
 //! | on | the subscriber's own states | as its table says |
 //! | on | a change | the change goes to the subscriber, one at a time |
@@ -63,7 +63,7 @@ pub(super) struct Subscription {
     package: Arc<Package>,
     stage: Stage,
     /// The account it subscribes as.
-    identity: AccountSettings,
+    identity: Arc<AccountSettings>,
     subscriber: Subscriber,
     next_timeout: Option<Instant>,
     challenge: Challenge,
@@ -94,7 +94,7 @@ impl Subscription {
     pub(super) fn new(
         shared: &mut Shared,
         settings: &AccountSettings,
-        identity: &AccountSettings,
+        identity: &Arc<AccountSettings>,
         package: Arc<Package>,
     ) -> Self {
         let policy = policy::of(shared, settings, &package);
@@ -102,7 +102,7 @@ impl Subscription {
         Self {
             stage: Stage::Off,
             subscriber: Subscriber::new(policy, &address_of_record(identity), seed),
-            identity: identity.clone(),
+            identity: Arc::clone(identity),
             package,
             next_timeout: None,
             challenge: Challenge::new(shared, settings),
@@ -123,6 +123,11 @@ impl Subscription {
 
     pub(super) fn package(&self) -> &Package {
         &self.package
+    }
+
+    /// The Call-IDs of NOTIFYs that may belong here.
+    pub(super) fn call_ids(&self) -> impl Iterator<Item = &str> {
+        self.subscriber.call_ids()
     }
 
     pub(super) fn body_kind(&self) -> BodyKind {
@@ -164,7 +169,7 @@ impl Subscription {
         } else if shared.has(Defect::SubscribesBeforeRegistered) {
             Duration::ZERO
         } else {
-            shared.below(shared.spread)
+            shared.below(shared.subscribe_spread)
         };
         self.stage = Stage::Soon(now + wait);
         self.handle_timeout(now, shared, settings);
@@ -456,7 +461,7 @@ impl Subscription {
         let identity = AccountSettings {
             provider: settings.provider.clone(),
             handset: settings.handset.clone(),
-            ..self.identity.clone()
+            ..AccountSettings::clone(&self.identity)
         };
         match shared.send(now, &identity, Server::Proxy, &draft) {
             Some((transaction, _)) => self.open = Some((transaction, request)),

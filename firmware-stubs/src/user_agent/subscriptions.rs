@@ -12,6 +12,7 @@ use crate::defect::Defect;
 use sip::endpoint::{Failure, TransactionId};
 use sip::message::Message;
 use sip::time::Instant;
+use std::sync::Arc;
 
 /// The subscriptions of one account, in the order of the model's packages.
 #[derive(Clone, Debug)]
@@ -21,12 +22,17 @@ impl Subscriptions {
     pub(super) fn new(
         shared: &mut Shared,
         settings: &AccountSettings,
-        identity: &AccountSettings,
+        identity: &Arc<AccountSettings>,
     ) -> Self {
         let packages = shared.packages.clone();
         let packages = packages.into_iter();
         let begun = packages.map(|package| Subscription::new(shared, settings, identity, package));
         Self(begun.collect())
+    }
+
+    /// The Call-IDs of NOTIFYs that may belong to one of them.
+    pub(super) fn call_ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flat_map(Subscription::call_ids)
     }
 
     pub(super) fn reseed(&mut self, shared: &mut Shared) {

@@ -1,10 +1,30 @@
 //! Calls to and from a base, and requests that are neither.
 
-use crate::line::{ANNA, Line, ipui};
+use crate::line::{ANNA, Line, anna, ben, ipui};
 use crate::{CHALLENGE, cseq};
 use firmware_stubs::user_agent::UaIndication;
 use sip::message::Method;
 use std::time::Duration;
+
+#[test]
+fn an_account_with_a_new_name_is_found_by_it_and_no_more_by_the_old_one() {
+    let mut line = Line::new();
+    let mut settings = anna();
+    line.configure(&[settings.clone(), ben()]);
+    line.grant_registration(3600);
+    line.grant_registration(3600);
+    settings.user_name = "4*1#".to_owned();
+    line.configure(&[settings, ben()]);
+    // The old account leaves first.
+    let leave = line.expect_soon(&Method::Register);
+    line.answer(&leave, "200 OK", "");
+    line.grant_registration(3600);
+    for (name, code) in [("anna", 404), ("4*1#", 200), ("4*1%23", 200), ("ben", 200)] {
+        let options = request("OPTIONS", &format!("sip:{name}@127.0.0.2:5060"));
+        line.say(options.replace("z9hG4bKr", &format!("z9hG4bK{}", name.len() * code)));
+        assert_eq!(line.last_status(), u16::try_from(code).ok(), "{name}");
+    }
+}
 
 #[test]
 fn options_names_what_the_base_can() {

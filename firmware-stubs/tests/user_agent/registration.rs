@@ -1,11 +1,12 @@
 //! Registration: its texts, its refresh, challenges, and the way out.
 
-use crate::line::{ANNA, Line, account, anna, ipui};
+use crate::line::{ANNA, Line, Sent, account, anna, ipui};
 use crate::{CHALLENGE, OTHER_CHALLENGE, cseq, masked, text};
+use firmware_stubs::accounts::AccountSettings;
 use firmware_stubs::defect::{Defect, Defects};
 use firmware_stubs::user_agent::UaIndication;
 use sip::message::Method;
-use sip::node::Transport;
+use sip::node::{TransmitReason, Transport};
 use std::time::Duration;
 
 #[test]
@@ -45,21 +46,61 @@ fn registration_is_refreshed_in_time_with_one_call_id_and_the_next_cseq() {
     assert_eq!(cseq(&second), cseq(&first) + 1);
 }
 
+/// So many accounts, each with a handset of its own.
+fn crowd(many: usize) -> Vec<AccountSettings> {
+    let handset = |number| format!("02{number:08x}");
+    (0..many)
+        .map(|number| account(&handset(number), &number.to_string(), "Somebody"))
+        .collect()
+}
+
+#[test]
+fn a_few_accounts_register_at_once_and_many_at_the_pace_of_the_model() {
+    for (many, at_once, in_two_seconds) in [(50, 50..=50, 0..=0), (3000, 0..=0, 800..=1200)] {
+        let mut line = Line::new();
+        line.configure(&crowd(many));
+        let count = line.sent.len();
+        assert!(at_once.contains(&count), "{many}: {count} at once");
+        let count = line.count(&Method::Register, 2);
+        assert!(in_two_seconds.contains(&count), "{many}: {count}");
+    }
+}
+
+#[test]
+fn an_account_that_joins_many_registers_at_once() {
+    let mut line = Line::new();
+    let all = crowd(101);
+    line.configure(&all[1..]);
+    for _ in 1..all.len() {
+        line.grant_registration(3600);
+    }
+    line.sent.clear();
+    line.configure(&all);
+    assert_eq!(line.sent.len(), 1);
+}
+
+#[test]
+fn an_account_that_waits_to_register_leaves_without_a_word() {
+    let mut line = Line::new();
+    line.configure(&crowd(400));
+    line.agent.shutdown(line.now);
+    line.drain();
+    assert!(line.ended && line.sent.is_empty());
+}
+
 #[test]
 fn five_hundred_accounts_subscribe_within_ten_seconds_of_their_registrations() {
     const MANY: usize = 500;
     let mut line = Line::new();
-    let handset = |number| format!("02{number:08x}");
-    let accounts: Vec<_> = (0..MANY)
-        .map(|number| account(&handset(number), &number.to_string(), "Somebody"))
-        .collect();
-    line.configure(&accounts);
+    line.configure(&crowd(MANY));
     for _ in 0..MANY {
         line.grant_registration(3600);
     }
-    let registered = line.now;
-    line.sent.clear();
-    assert_eq!(line.count(&Method::Subscribe, 10), MANY, "by {registered}");
+    line.advance_secs(10);
+    let first = |sent: &&Sent| {
+        sent.message.method() == Some(&Method::Subscribe) && sent.reason == TransmitReason::First
+    };
+    assert_eq!(line.sent.iter().filter(first).count(), MANY);
 }
 
 #[test]

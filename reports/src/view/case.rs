@@ -1,7 +1,10 @@
-//! One case as the page shows it: steps, findings, displays, the ladder, messages, rules, console and web.
+//! The details of one case: steps, findings, displays, the ladder, messages, rules, console and web.
+//!
+//! They do not say where in the page they will stand: the identifiers of messages begin with a mark that is replaced by the
+//! case's own prefix when that is known, by the page itself for what it keeps compressed.
 
+use super::clause;
 use super::sip::{MessageView, SipView};
-use super::{case_findings, clause};
 use crate::fold::Case;
 use crate::ladder::{self, Row, seconds};
 use evidence::monitor::{Finding, Judgement, RuleReport};
@@ -18,21 +21,16 @@ const TEXT_SHOWN: usize = 20_000;
 /// As `TEXT_SHOWN`, for a case that passed: our choice.
 const TEXT_SHOWN_GOOD: usize = 4_000;
 
+/// Stands for the prefix of a case's identifiers. No text of the page has it: escaping lets no control character through.
+const ANCHOR: &str = "\u{1}";
+
 #[derive(Debug, Serialize)]
 pub(crate) struct CaseView {
-    id: String,
-    anchor: String,
+    anchor: &'static str,
     verdict: Verdict,
-    search: String,
-    scenario: String,
-    scenario_id: String,
     feature: String,
     file: String,
     line: usize,
-    rig: String,
-    face: String,
-    dialect: String,
-    lab: String,
     took: Option<String>,
     requirements: Vec<String>,
     reasons: Vec<String>,
@@ -102,9 +100,8 @@ struct RuleRow {
 }
 
 impl CaseView {
-    pub(crate) fn new(at: usize, case: &Case) -> Self {
+    pub(crate) fn new(case: &Case) -> Self {
         let entry = &case.entry;
-        let anchor = format!("c{at}m");
         let has_log = !case.records.is_empty();
         let passed = case.outcome.verdict == Verdict::Pass;
         let text_shown = if passed { TEXT_SHOWN_GOOD } else { TEXT_SHOWN };
@@ -121,27 +118,11 @@ impl CaseView {
         };
         let reasons = reasons.filter(|reason| !is_told(reason)).cloned().collect();
         Self {
-            id: entry.id.to_string(),
+            anchor: ANCHOR,
             verdict: case.outcome.verdict,
-            search: format!(
-                "{} {} {} {} {} {} {}",
-                entry.id,
-                entry.scenario,
-                entry.feature,
-                entry.face,
-                entry.dialect,
-                entry.lab,
-                entry.requirements.join(" ")
-            ),
-            scenario: entry.scenario.clone(),
-            scenario_id: entry.scenario_id.to_string(),
             feature: entry.feature.clone(),
             file: entry.file.clone(),
             line: entry.line,
-            rig: entry.rig.to_string(),
-            face: entry.face.clone(),
-            dialect: entry.dialect.clone(),
-            lab: entry.lab.clone(),
             took: case.records.last().map(|record| seconds(record.at)),
             requirements: entry.requirements.clone(),
             reasons,
@@ -151,7 +132,7 @@ impl CaseView {
             steps,
             screens: screens(&case.records),
             faults: faults(&case.records),
-            ladder: drawn(&rows, &anchor),
+            ladder: drawn(&rows),
             messages,
             rules: case.rules.iter().filter_map(rule_row).collect(),
             held: case.rules.iter().filter_map(held).collect(),
@@ -168,16 +149,24 @@ impl CaseView {
                 } => Some((*direction, format!("{line}  {body}"))),
                 _ => None,
             }),
-            anchor,
         }
     }
 }
 
-fn drawn(rows: &[Row], anchor: &str) -> String {
+/// The details with this prefix in place of the mark.
+pub(crate) fn placed(details: &str, prefix: &str) -> String {
+    details.replace(ANCHOR, prefix)
+}
+
+fn case_findings(case: &Case) -> impl Iterator<Item = &Finding> {
+    case.rules.iter().flat_map(|rule| &rule.findings)
+}
+
+fn drawn(rows: &[Row]) -> String {
     if rows.is_empty() {
         String::new()
     } else {
-        ladder::draw(rows, anchor)
+        ladder::draw(rows, ANCHOR)
     }
 }
 

@@ -200,6 +200,7 @@ impl<'a> Reader<'a> {
             self.sent.push((&sip.bytes, self.rows.len()));
         }
         let message = sip.message();
+        let message = message.as_deref();
         let (label, detail) = message.map_or_else(
             || ("not SIP".to_owned(), format!("{} bytes", sip.bytes.len())),
             |message| label(message, from_base),

@@ -60,6 +60,7 @@ pub struct Bench {
     has_faults: bool,
     broken: Option<RigError>,
     sip_messages: u64,
+    read_differently: Vec<String>,
 }
 
 /// What a scenario leaves behind.
@@ -75,6 +76,8 @@ pub struct BenchReport {
     pub rig_error: Option<RigError>,
     /// Whether the rig itself was so late that limits cannot be judged.
     pub lagged: bool,
+    /// What two readers of SIP said differently, message by message. While there is any, the case proves nothing.
+    pub read_differently: Vec<String>,
     /// How many SIP messages left either side.
     pub sip_messages: u64,
     /// How much lab time passed.
@@ -111,6 +114,7 @@ impl Bench {
             has_faults: setup.faults,
             broken: None,
             sip_messages: 0,
+            read_differently: Vec::new(),
         };
         let profile = Arc::clone(&bench.profile);
         for claim in profile.observations() {
@@ -147,6 +151,7 @@ impl Bench {
             has_faults: self.has_faults,
             broken: self.broken.clone(),
             sip_messages: self.sip_messages,
+            read_differently: self.read_differently.clone(),
         })
     }
 
@@ -442,6 +447,7 @@ impl Bench {
             rules,
             lagged: matches!(self.broken, Some(RigError::Lag { .. })),
             rig_error: self.broken.or(failure),
+            read_differently: self.read_differently,
             sip_messages: self.sip_messages,
             lab_time: self.lab.now().since(Instant::EPOCH),
             log: self.log,

@@ -173,6 +173,8 @@ pub enum Indication {
     },
     /// Something worth recording that is none of the others.
     Note(String),
+    /// Two readers of SIP read the message that was just sent differently: what they say, in words. The laboratory goes on.
+    ReadDifferently(String),
     /// The unit has ended, whether asked to or not.
     BaseEnded,
     /// The rig cannot go on.

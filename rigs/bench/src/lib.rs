@@ -15,6 +15,7 @@ pub mod profile;
 pub mod provisioning;
 pub mod rig;
 pub mod screen;
+pub mod second_reader;
 pub mod setup;
 pub mod web;
 

@@ -200,6 +200,54 @@ fn what_the_base_sends_is_tapped_and_answered_by_the_server() {
     assert!(buffer[..size].starts_with(b"SIP/2.0 "));
 }
 
+/// What is told of the messages, in order: each fate of those of the base, and where two readers differed.
+fn told_of(datagrams: &[String]) -> Vec<String> {
+    let ends = Ends::new();
+    let mut bench = bench(&ends.script());
+    bench.lab.power_on(UNIT).unwrap();
+    be_ready(&mut bench.lab, &ends);
+    let server = bench.lab.layout().servers[0].sites[0];
+    let mut told = Vec::new();
+    for datagram in datagrams {
+        ends.sip.send_to(datagram.as_bytes(), server).unwrap();
+        until(&mut bench.lab, |indication| match indication {
+            Indication::Sip(sip) if sip.direction == Direction::FromBase => {
+                told.push(format!("{:?}", sip.fate));
+                (sip.fate == Fate::Delivered).then_some(())
+            }
+            Indication::ReadDifferently(text) => {
+                told.push(text);
+                None
+            }
+            _ => None,
+        });
+    }
+    told
+}
+
+#[test]
+fn a_message_that_two_readers_read_differently_is_told_once_and_goes_on() {
+    let sound = String::from_utf8(options("UDP")).unwrap();
+    let odd = sound.replace("To: <sip:example.test>", "To: sip:exam\"ple.test;tag=9");
+    let told = told_of(&[odd]);
+    let [sent, differently, delivered] = &told[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!((sent.as_str(), delivered.as_str()), ("Sent", "Delivered"));
+    assert_eq!(
+        differently,
+        "`OPTIONS sip:example.test SIP/2.0` of the base: the To tag: our reader says nothing, rsip says `9`"
+    );
+}
+
+#[test]
+fn nothing_is_told_of_a_message_that_the_second_reader_is_known_not_to_read() {
+    let sound = String::from_utf8(options("UDP")).unwrap();
+    let folded = sound.replace("CSeq: 1 ", "CSeq: 1\r\n ");
+    let told = told_of(&[sound, folded]);
+    assert_eq!(told, ["Sent", "Delivered", "Sent", "Delivered"]);
+}
+
 #[test]
 fn a_dropped_datagram_was_sent_and_the_server_does_not_see_it() {
     let ends = Ends::new();

@@ -132,6 +132,10 @@ pub struct Log {
     truncated: bool,
 }
 
+/// Messages are kept as they were read for so many records: our choice, more than one step looks back upon. Behind them
+/// only the bytes are kept.
+const READ: usize = 1024;
+
 /// More than this is not held back: our choice, some hundred records.
 const HELD_BACK: usize = 256 * 1024;
 
@@ -271,6 +275,12 @@ impl Log {
         let due = full || is_milestone(&record.observation);
         let place = self.records.len();
         self.records.push(Arc::new(record));
+        let old = place
+            .checked_sub(READ)
+            .and_then(|old| self.records.get(old));
+        if let Some(Observation::Sip(sip)) = old.map(|old| &old.observation) {
+            sip.parsed.forget();
+        }
         if due {
             self.flush();
         }

@@ -12,7 +12,7 @@ use sip::message::Message;
 pub use sip::service::{Agent, AgentStatus, Service};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The schema version that every record carries as `v`.
 pub const SCHEMA: u32 = 2;
@@ -213,11 +213,9 @@ pub struct Sip {
 impl Sip {
     /// The bytes as a message; nothing when they are none.
     #[must_use]
-    pub fn message(&self) -> Option<&Arc<Message>> {
-        self.parsed
-            .0
-            .get_or_init(|| Message::parse(self.bytes.clone()).ok().map(Arc::new))
-            .as_ref()
+    pub fn message(&self) -> Option<Arc<Message>> {
+        let read = || Message::parse(self.bytes.clone()).ok().map(Arc::new);
+        self.parsed.held().get_or_insert_with(read).clone()
     }
 
     /// The same message with another fate; it is not read again.
@@ -232,7 +230,18 @@ impl Sip {
 
 /// A message that travels beside its bytes: copies of a record share it, and it counts for nothing in comparisons.
 #[derive(Clone, Default)]
-pub struct Parsed(Arc<OnceLock<Option<Arc<Message>>>>);
+pub struct Parsed(Arc<Mutex<Option<Option<Arc<Message>>>>>);
+
+impl Parsed {
+    /// Lets the message go; it is read again when somebody asks again. It takes several times the room of its bytes.
+    pub(crate) fn forget(&self) {
+        *self.held() = None;
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Option<Arc<Message>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl PartialEq for Parsed {
     fn eq(&self, _: &Self) -> bool {

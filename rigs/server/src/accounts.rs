@@ -10,7 +10,7 @@ use crate::site::SiteId;
 use crate::subscription::SubscriptionId;
 use sip::service::{Service, Setting, ValueKind};
 use sip::time::Instant;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 /// A change of an account that its subscriptions are to be notified of.
@@ -33,9 +33,9 @@ pub(crate) struct Update {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Accounts {
     users: BTreeMap<String, Account>,
-    /// The subscriptions by user, each with the site that serves it. A user who was removed may still have some that are
+    /// The subscriptions by user, each with the site that serves it, in this order. A user who was removed may still have some that are
     /// about to end.
-    served: BTreeMap<String, BTreeSet<(SiteId, SubscriptionId)>>,
+    served: BTreeMap<String, Vec<(SiteId, SubscriptionId)>>,
     /// Empty after every verb of the server.
     updates: VecDeque<Update>,
 }
@@ -152,13 +152,18 @@ impl Accounts {
     /// Notes that this site serves this subscription.
     pub(crate) fn own(&mut self, user: &str, site: SiteId, subscription: SubscriptionId) {
         let served = self.served.entry(user.to_owned()).or_default();
-        served.insert((site, subscription));
+        let one = (site, subscription);
+        if let Err(place) = served.binary_search(&one) {
+            // Most users have one subscription and no other ever.
+            served.reserve_exact(1);
+            served.insert(place, one);
+        }
     }
 
     /// Notes that this subscription is over.
     pub(crate) fn disown(&mut self, user: &str, site: SiteId, subscription: SubscriptionId) {
         if let Some(served) = self.served.get_mut(user) {
-            served.remove(&(site, subscription));
+            served.retain(|one| *one != (site, subscription));
             if served.is_empty() {
                 self.served.remove(user);
             }

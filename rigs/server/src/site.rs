@@ -28,9 +28,10 @@ use sip::digest::{self, ChallengePolicy, Challenger, Qop};
 use sip::endpoint::{self, Endpoint, Indication, TransactionId};
 use sip::message::Message;
 use sip::node::{Flow, Transport};
+use sip::subscription::NotifierPolicy;
 use sip::time::Instant;
 use sip::timer::Timers;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +77,8 @@ enum Job {
     Look {
         transaction: TransactionId,
         flow: Flow,
-        message: Message,
+        /// Boxed, as below: a site has a job for each of its subscriptions, and most wait for an expiry.
+        message: Box<Message>,
     },
     Notify {
         subscription: SubscriptionId,
@@ -84,7 +86,7 @@ enum Job {
     },
     Respond {
         transaction: TransactionId,
-        response: Message,
+        response: Box<Message>,
     },
     StoreCall(CallId),
 }
@@ -105,6 +107,8 @@ pub(crate) struct Site {
     subscriptions: Subscriptions,
     /// The last subscription that ended, by account and package.
     ended: BTreeMap<(String, Package), Subscription>,
+    /// What subscriptions were granted by lately, to be shared by those that are alike.
+    policies: VecDeque<Arc<NotifierPolicy>>,
     /// NOTIFYs on their way: whose, and which number.
     notifies: BTreeMap<TransactionId, (SubscriptionId, u32)>,
     calls: BTreeMap<CallId, Call>,
@@ -145,6 +149,7 @@ impl Site {
             bindings: BTreeMap::new(),
             subscriptions: Subscriptions::default(),
             ended: BTreeMap::new(),
+            policies: VecDeque::new(),
             notifies: BTreeMap::new(),
             calls: BTreeMap::new(),
             closed_flows: BTreeSet::new(),
@@ -335,7 +340,7 @@ impl Site {
             Job::Respond {
                 transaction,
                 response,
-            } => self.endpoint.respond(now, transaction, response),
+            } => self.endpoint.respond(now, transaction, *response),
             Job::StoreCall(call) => self.store_call(accounts, now, call),
         }
     }

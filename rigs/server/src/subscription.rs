@@ -7,16 +7,17 @@ use crate::fault::Ending;
 use crate::notify_spec::HeaderChoice;
 use crate::package::Package;
 use crate::site::SiteId;
-use bytes::Bytes;
 use sip::endpoint::Failure;
 use sip::message::{Message, parameter};
 use sip::node::Flow;
+use sip::service::{Service, Setting};
 use sip::subscription::{
     Content, Notifier, NotifierIndication, NotifierOutput, NotifierPolicy, NotifyRequest,
     SubscribeAnswer, SubscribeKind,
 };
 use sip::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Names a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +51,44 @@ pub struct SubscriptionView {
 pub(crate) struct Extras {
     pub(crate) subscription_state: HeaderChoice,
     pub(crate) headers: Vec<(String, String)>,
+    /// What its content was written from, where no fault had a hand in it.
+    pub(crate) source: Option<Source>,
+}
+
+/// What a content was written from: the settings of a user, and which of the contents it is that they give.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) settings: Arc<[(Service, Setting)]>,
+    pub(crate) index: usize,
+}
+
+/// The last NOTIFY, as far as its dialog does not tell: most subscriptions wait for hours, and a text that can be written
+/// again is not kept.
+#[derive(Clone, Debug)]
+pub(crate) struct LastNotify {
+    pub(crate) flow: Flow,
+    pub(crate) branch: String,
+    pub(crate) extras: Extras,
+    /// The content, where it has no source.
+    pub(crate) content: Option<Content>,
+    cseq: u32,
+    request_uri: String,
+    subscription_state: String,
+}
+
+impl LastNotify {
+    pub(crate) fn new(flow: Flow, branch: String, request: NotifyRequest, extras: Extras) -> Self {
+        let kept = extras.source.is_none();
+        Self {
+            flow,
+            branch,
+            extras,
+            content: request.content.filter(|_| kept),
+            cseq: request.cseq,
+            request_uri: request.request_uri,
+            subscription_state: request.subscription_state,
+        }
+    }
 }
 
 /// A NOTIFY that is to be sent.
@@ -70,14 +109,14 @@ pub(crate) struct Subscription {
     fetching: bool,
     is_over: bool,
     extras: VecDeque<Extras>,
-    last: Option<(Flow, Bytes)>,
+    last: Option<Box<LastNotify>>,
 }
 
 impl Subscription {
     /// Takes a SUBSCRIBE outside a dialog, or says how to refuse it.
     pub(crate) fn accept(
         now: Instant,
-        policy: NotifierPolicy,
+        policy: Arc<NotifierPolicy>,
         account: (&str, Package),
         flow: Flow,
         subscribe: &Message,
@@ -107,12 +146,12 @@ impl Subscription {
     pub(crate) fn handle_subscribe(
         &mut self,
         now: Instant,
-        policy: NotifierPolicy,
+        policy: Arc<NotifierPolicy>,
         flow: Flow,
         subscribe: &Message,
         extras: impl FnOnce() -> Extras,
     ) -> SubscribeAnswer {
-        *self.notifier.policy_mut() = policy;
+        self.notifier.set_policy(policy);
         self.flow = flow;
         let answer = self.notifier.handle_subscribe(now, subscribe);
         if answer.kind == SubscribeKind::Unsubscribed {
@@ -177,7 +216,12 @@ impl Subscription {
                     self.extras.clear();
                 }
                 NotifierOutput::Indication(_) => {}
-                NotifierOutput::Timeout(_) => return None,
+                NotifierOutput::Timeout(_) => {
+                    if self.extras.is_empty() {
+                        self.extras = VecDeque::new();
+                    }
+                    return None;
+                }
             }
         }
     }
@@ -259,13 +303,19 @@ impl Subscription {
         self.notifier.is_active()
     }
 
-    /// The last NOTIFY as it was sent.
-    pub(crate) const fn last(&self) -> Option<&(Flow, Bytes)> {
-        self.last.as_ref()
+    /// The last NOTIFY, and its values without the content.
+    pub(crate) fn last(&self, now: Instant) -> Option<(&LastNotify, NotifyRequest)> {
+        let last = self.last.as_deref()?;
+        let mut request = self.odd_request(last.cseq, now);
+        request.request_uri.clone_from(&last.request_uri);
+        request
+            .subscription_state
+            .clone_from(&last.subscription_state);
+        Some((last, request))
     }
 
-    pub(crate) fn remember(&mut self, flow: Flow, bytes: Bytes) {
-        self.last = Some((flow, bytes));
+    pub(crate) fn remember(&mut self, last: LastNotify) {
+        self.last = Some(Box::new(last));
     }
 
     pub(crate) fn view(&self, site: SiteId) -> SubscriptionView {
@@ -287,16 +337,17 @@ impl Subscription {
 /// The subscriptions that a site serves. Which of them are a user's is known to the accounts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Subscriptions {
-    all: BTreeMap<SubscriptionId, Subscription>,
+    /// Boxed, because a map of large values is half empty.
+    all: BTreeMap<SubscriptionId, Box<Subscription>>,
 }
 
 impl Subscriptions {
     pub(crate) fn insert(&mut self, id: SubscriptionId, subscription: Subscription) {
-        self.all.insert(id, subscription);
+        self.all.insert(id, Box::new(subscription));
     }
 
     pub(crate) fn remove(&mut self, id: SubscriptionId) -> Option<Subscription> {
-        self.all.remove(&id)
+        self.all.remove(&id).map(|subscription| *subscription)
     }
 
     pub(crate) fn clear(&mut self) {
@@ -304,14 +355,14 @@ impl Subscriptions {
     }
 
     pub(crate) fn flows(&self) -> impl Iterator<Item = Flow> {
-        self.all.values().map(Subscription::flow)
+        self.all.values().map(|subscription| subscription.flow())
     }
 
     pub(crate) fn get(&self, id: SubscriptionId) -> Option<&Subscription> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, id: SubscriptionId) -> Option<&mut Subscription> {
-        self.all.get_mut(&id)
+        self.all.get_mut(&id).map(Box::as_mut)
     }
 }

@@ -1,12 +1,12 @@
-//! What one message costs: reading, typed access, writing.
+//! What one message costs: reading, checking, reading it a second time.
 //!
 //! `cargo bench -p sip --bench message`. The two messages are of the size that the real mechanism has: a REGISTER with
 //! digest credentials and a NOTIFY with one document.
 
-use divan::{Bencher, black_box};
+use divan::Bencher;
 use sip::feature_event::Notification;
 use sip::message::Message;
-use sip::typed;
+use sip::second_reader;
 
 const REGISTER: &str = "REGISTER sip:as.example SIP/2.0\r\n\
     Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK776asdhds;rport\r\n\
@@ -53,14 +53,6 @@ fn parsed(name: &str) -> Message {
     Message::parse(wire(name)).expect("readable")
 }
 
-fn touch(message: &Message) {
-    black_box(message.values("Via"));
-    black_box(typed::from(message).expect("typed"));
-    black_box(typed::to(message).expect("typed"));
-    black_box(typed::contacts(message).expect("typed"));
-    black_box(message.cseq());
-}
-
 #[divan::bench(args = BOTH)]
 fn parse(bencher: Bencher<'_, '_>, name: &str) {
     bencher
@@ -69,21 +61,10 @@ fn parse(bencher: Bencher<'_, '_>, name: &str) {
 }
 
 #[divan::bench(args = BOTH)]
-fn parse_with_typed_access(bencher: Bencher<'_, '_>, name: &str) {
-    bencher.with_inputs(|| wire(name)).bench_values(|wire| {
-        let message = Message::parse(wire).expect("readable");
-        touch(&message);
-        message
-    });
-}
-
-#[divan::bench(args = BOTH)]
-fn parse_with_typed_access_and_write(bencher: Bencher<'_, '_>, name: &str) {
-    bencher.with_inputs(|| wire(name)).bench_values(|wire| {
-        let message = Message::parse(wire).expect("readable");
-        touch(&message);
-        typed::to_bytes(&typed::message(&message).expect("typed"))
-    });
+fn read_a_second_time_and_compare(bencher: Bencher<'_, '_>, name: &str) {
+    bencher
+        .with_inputs(|| parsed(name))
+        .bench_refs(|message| second_reader::compare(message.wire(), Some(message)));
 }
 
 #[divan::bench(args = BOTH)]

@@ -5,7 +5,7 @@
 //! parser notes what it meets on its way, [`Message::check`] looks at everything. Messages of our own are written by
 //! [`Builder`] and then parsed by the same parser, so both kinds are one type.
 //!
-//! It deliberately is not a typed model: that is `typed`, over rsip.
+//! It deliberately is not a typed model: what a header means is read by whoever asks.
 
 pub mod address;
 mod builder;

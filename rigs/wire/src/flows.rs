@@ -15,6 +15,7 @@
 
 use crate::arrival::{Arrival, Arrivals, Connection};
 use crate::error::WireError;
+use crate::receive_buffer;
 use bytes::{Bytes, BytesMut};
 use sip::node::{Flow, Transport};
 use std::collections::BTreeMap;
@@ -29,8 +30,6 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-/// A default receive buffer holds some 250 small datagrams; a rig that loses more would invent packet loss.
-const RECEIVE_BUFFER: usize = 4 << 20;
 /// What the length field of UDP allows (RFC 768).
 const LARGEST_DATAGRAM: usize = 65_535;
 /// How many bytes of a stream are read at once: our choice.
@@ -436,11 +435,7 @@ async fn bind_once(specs: &[(Transport, SocketAddr)]) -> Result<Bound, (bool, Wi
                 let socket = UdpSocket::bind(address)
                     .await
                     .map_err(|source| refuse("udp", source))?;
-                if let Err(error) =
-                    socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER)
-                {
-                    warn!(%address, %error, "receive buffer not raised");
-                }
+                receive_buffer::raise(&socket, address);
                 let bound = socket.local_addr().map_err(|error| refuse("udp", error))?;
                 udp.insert(bound, Arc::new(socket));
                 bound

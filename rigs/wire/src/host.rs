@@ -16,12 +16,12 @@ use crate::http_face::Answer;
 use crate::sockets::Sockets;
 use crate::tap::{Observer, Sighting};
 use bytes::Bytes;
-use sip::node::{ExchangeId, Flow, HttpFailure, Input, Node, Output, Transmit};
+use sip::node::{ExchangeId, Flow, HttpFailure, Input, Node, Output, Transmit, TransmitReason};
 use sip::resolution::ResolutionFailure;
 use sip::time::Instant;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
-use tracing::{debug, trace, warn};
+use tracing::{debug, info, trace, warn};
 
 /// How long a node may take to end: our choice.
 const END_LIMIT: Duration = Duration::from_secs(5);
@@ -39,6 +39,28 @@ pub enum Ending {
     Complete,
 }
 
+/// How many pieces of SIP crossed the sockets; logged at the end.
+#[derive(Clone, Copy, Debug, Default)]
+struct Traffic {
+    received: u64,
+    sent: u64,
+    /// Sent again by a timer: nobody had answered.
+    retransmitted: u64,
+    /// Answers sent again, because their requests came again.
+    replayed: u64,
+}
+
+impl Traffic {
+    const fn count(&mut self, reason: TransmitReason) {
+        self.sent += 1;
+        match reason {
+            TransmitReason::Retransmission(_) => self.retransmitted += 1,
+            TransmitReason::Replay => self.replayed += 1,
+            TransmitReason::First | TransmitReason::Raw => {}
+        }
+    }
+}
+
 /// A node with the sockets it is driven on.
 #[derive(Debug)]
 pub struct Host<N> {
@@ -48,6 +70,7 @@ pub struct Host<N> {
     clock: LabClock,
     unanswered: BTreeMap<ExchangeId, Answer>,
     exchanges: u64,
+    traffic: Traffic,
     /// Inputs that came up while outputs were carried out.
     pending: VecDeque<Input>,
     ended: bool,
@@ -66,6 +89,7 @@ impl<N: Node> Host<N> {
             clock: LabClock::start(),
             unanswered: BTreeMap::new(),
             exchanges: 0,
+            traffic: Traffic::default(),
             pending: VecDeque::new(),
             ended: false,
         })
@@ -117,6 +141,13 @@ impl<N: Node> Host<N> {
         if ending == Ending::Abandoned {
             warn!(limit = ?END_LIMIT, "the node did not end in time");
         }
+        let Traffic {
+            received,
+            sent,
+            retransmitted,
+            replayed,
+        } = self.traffic;
+        info!(received, sent, retransmitted, replayed, "sip ended");
         let Self { node, sockets, .. } = self;
         let Sockets {
             flows,
@@ -178,6 +209,7 @@ impl<N: Node> Host<N> {
         while let Some(input) = self.pending.pop_front() {
             let now = self.clock.now();
             if let Input::Sip { flow, bytes } = &input {
+                self.traffic.received += 1;
                 trace!(%flow.remote, size = bytes.len(), "sip received");
                 let sighting = Sighting {
                     flow: *flow,
@@ -228,6 +260,13 @@ impl<N: Node> Host<N> {
             bytes,
             reason,
         } = out;
+        self.traffic.count(reason);
+        if matches!(
+            reason,
+            TransmitReason::Retransmission(_) | TransmitReason::Replay
+        ) {
+            debug!(%flow.remote, ?reason, "sip sent again");
+        }
         trace!(%flow.remote, size = bytes.len(), ?reason, "sip sent");
         let sighting = Sighting {
             flow,

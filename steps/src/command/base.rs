@@ -6,6 +6,7 @@ use firmware_stubs::shell::{self, ShellOptions};
 use rustix::process::{Signal, getpid, kill_process};
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use wire::start;
 
 /// Runs an emulated base until SIGTERM; `ready` gets one JSON line when it is ready.
 ///
@@ -22,15 +23,16 @@ pub fn base(args: &BaseArgs, ready: &mut (impl Write + Send)) -> Result<(), Usag
         );
         return Err(UsageError::Words(words));
     }
+    let mac = args.mac.to_ascii_lowercase();
     let options = ShellOptions {
         model: super::model(&args.model)?,
         mutant: args.mutant.as_deref().map(super::mutant).transpose()?,
-        mac: args.mac.to_ascii_lowercase(),
+        seed: args.seed.unwrap_or_else(|| start::seed(&mac)),
+        mac,
         provisioning: args.provisioning.clone(),
         sip: SocketAddr::new(args.bind, args.port),
         console: console.map_err(|error| shell_error(&error))?,
         web: args.web,
-        seed: args.seed,
     };
     if args.end_with_stdin {
         std::thread::spawn(end_with_stdin);

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How the User-Agent of a base begins: that of the models does, too.
-const AGENTS: [&str; 1] = ["Gigaset "];
+const AGENTS: [&str; 1] = ["Gigaset"];
 /// The word for standard input.
 const STDIN: &str = "-";
 /// A second in microseconds.

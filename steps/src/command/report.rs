@@ -2,15 +2,15 @@
 
 use super::UsageError;
 use crate::cli::ReportArgs;
-use reports::fold::Run;
+use reports::run::Run;
 
 /// Writes the reports and gives what to print, and the exit code that the evidence deserves.
 ///
 /// # Errors
 /// When the folder holds no run that this release can read.
 pub fn report(args: &ReportArgs) -> Result<(String, u8), UsageError> {
-    let run = Run::load(&args.run)?;
-    let errors = reports::write_all(&run);
+    let mut run = Run::load_and_capture(&args.run)?;
+    let errors = reports::write_all(&mut run);
     let mut text: String = errors
         .iter()
         .map(|error| format!("report: {}\n", super::run::chain(error)))

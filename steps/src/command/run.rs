@@ -9,10 +9,12 @@ use crate::world::World;
 use bench::rig::{HandsetFace, LabKind, Rig};
 use cucumber::World as _;
 use evidence::record::SCHEMA;
-use evidence::verdict::Verdict;
+use evidence::verdict::{Outcome, Verdict};
 use reports::console::{Console, Ended, Style};
-use reports::fold::{self, Run};
-use reports::index::{RunIndex, Selected};
+use reports::fold;
+use reports::index::{CaseEntry, RunIndex, Selected};
+use reports::run::Run;
+use reports::sheet::Sheet;
 use rustix::time::{ClockId, clock_gettime};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -39,7 +41,7 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
     let plan = Arc::new(super::plan(&args.select, &rigs, &dialects)?);
     let begun = wall_seconds();
     let (folder, name) = make_folder(args.out.as_deref(), begun)?;
-    let mut index = RunIndex {
+    let index = RunIndex {
         v: SCHEMA,
         run: name,
         lockstep: env!("CARGO_PKG_VERSION").to_owned(),
@@ -74,12 +76,14 @@ pub fn run(args: &RunArgs, out: impl Write + 'static) -> Result<u8, UsageError> 
     let console = Rc::new(RefCell::new(Console::new(out, style(args), total)));
     tell_unexecuted(&plan, &console);
     let start = now();
-    let lines = execute(&plan, args, Arc::new(benches), &console)?;
-    index.ended = Some(wall_seconds());
-    index.save(&folder).map_err(unwritable)?;
+    let run = Rc::new(RefCell::new(Run::new(&folder, index)));
+    let lines = execute(&plan, args, Arc::new(benches), &console, &run)?;
+    let mut run = run.borrow_mut();
+    run.index.ended = Some(wall_seconds());
+    run.index.save(&folder).map_err(unwritable)?;
     let took = start.elapsed();
-    let run = Run::load(&folder)?;
-    let errors = reports::write_all(&run);
+    run.complete();
+    let errors = reports::write_all(&mut run);
     point_latest(&folder);
     let mut lines = lines;
     lines.extend(
@@ -108,6 +112,7 @@ fn execute<W: Write + 'static>(
     args: &RunArgs,
     opener: Arc<dyn Opener>,
     console: &Rc<RefCell<Console<W>>>,
+    run: &Rc<RefCell<Run>>,
 ) -> Result<Vec<String>, UsageError> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -136,12 +141,18 @@ fn execute<W: Write + 'static>(
         let count = Rc::new(RefCell::new(0_u32));
         let (start, worked) = (now(), processor_time());
         let (console, counted, bad) = (Rc::clone(console), Rc::clone(&count), Rc::clone(&failed));
-        runtime.block_on(pass.run(move |case| {
+        let (folder, run) = (run.borrow().folder.clone(), Rc::clone(run));
+        let sum_up = move |case| sheet_of(&folder, case);
+        runtime.block_on(pass.run(sum_up, move |sheet| {
             *counted.borrow_mut() += 1;
-            if case.outcome.verdict > Verdict::Waived {
+            if sheet.verdict > Verdict::Waived {
                 *bad.borrow_mut() = true;
             }
-            tell(&console, &case);
+            tell(&console, &sheet.entry, sheet.verdict, &sheet.reasons);
+            // What went wrong before there were records, or on the thread that had them, is in the evidence alone.
+            if sheet.records > 0 {
+                run.borrow_mut().add(sheet);
+            }
         }));
         let count = *count.borrow();
         if count > 0 {
@@ -150,6 +161,16 @@ fn execute<W: Write + 'static>(
         }
     }
     Ok(lines)
+}
+
+/// The sheet of a case that has ended. A finding made at the very end cites the last record then, and the end of the
+/// scenario is recorded after it: a case with findings is judged once more, as whoever reads the folder will judge it.
+fn sheet_of(folder: &Path, case: fold::Case) -> Sheet {
+    let found = case.rules.iter().any(|rule| !rule.findings.is_empty());
+    if found {
+        return Sheet::with_capture(folder, &fold::Case::fold(&case.entry, case.records));
+    }
+    Sheet::with_capture(folder, &case)
 }
 
 /// What the cases of this laboratory cost: time on the wall, and time of a processor in the virtual laboratory, which
@@ -173,14 +194,19 @@ pub(super) fn processor_time() -> Duration {
     Duration::try_from(used).unwrap_or_default()
 }
 
-fn tell<W: Write>(console: &Rc<RefCell<Console<W>>>, case: &fold::Case) {
-    let place = format!("{}:{}", case.entry.file, case.entry.line);
+fn tell<W: Write>(
+    console: &Rc<RefCell<Console<W>>>,
+    entry: &CaseEntry,
+    verdict: Verdict,
+    reasons: &[String],
+) {
+    let place = format!("{}:{}", entry.file, entry.line);
     let ended = Ended {
-        verdict: case.outcome.verdict,
-        id: case.entry.id.as_str(),
-        scenario: &case.entry.scenario,
+        verdict,
+        id: entry.id.as_str(),
+        scenario: &entry.scenario,
         place: &place,
-        reasons: &case.outcome.reasons,
+        reasons,
     };
     // A closed pipe must not stop the run: the evidence is on disk.
     let _ = console.borrow_mut().ended(&ended);
@@ -189,14 +215,10 @@ fn tell<W: Write>(console: &Rc<RefCell<Console<W>>>, case: &fold::Case) {
 fn tell_unexecuted<W: Write>(plan: &Plan, console: &Rc<RefCell<Console<W>>>) {
     for case in &plan.cases {
         if let Decision::NotApplicable(reason) = &case.decision {
-            let outcome = evidence::verdict::Outcome::not_applicable(reason);
-            let case = fold::Case {
-                entry: entry_of(case),
-                records: Vec::new(),
-                rules: Vec::new(),
-                outcome,
-            };
-            tell(console, &case);
+            let Outcome {
+                verdict, reasons, ..
+            } = Outcome::not_applicable(reason);
+            tell(console, &entry_of(case), verdict, &reasons);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! `lockstep server`: the mock application server on its own.
 
+mod users;
+
 use super::UsageError;
 use crate::cli::{ServerArgs, TransportArg};
 use serde_json::json;
@@ -9,6 +11,7 @@ use sip::time::Instant;
 use std::io::Write;
 use wire::program::Program;
 use wire::sockets::SocketSpec;
+use wire::start;
 
 /// Runs the server until SIGTERM; `ready` gets one JSON line when it is ready.
 ///
@@ -16,11 +19,7 @@ use wire::sockets::SocketSpec;
 /// When a word is wrong or an address cannot be bound.
 pub fn server(args: &ServerArgs, ready: &mut (impl Write + Send)) -> Result<(), UsageError> {
     let dialect = super::dialect(&args.dialect)?;
-    let users = args
-        .users
-        .iter()
-        .map(|user| user_of(user))
-        .collect::<Result<Vec<_>, _>>()?;
+    let users = users::users(&args.users, args.users_file.as_deref())?;
     let transports: Vec<Transport> = args
         .transport
         .iter()
@@ -39,6 +38,7 @@ pub fn server(args: &ServerArgs, ready: &mut (impl Write + Send)) -> Result<(), 
     };
     let domain = args.domain.clone().unwrap_or_default();
     let seed = args.seed;
+    let seed = seed.unwrap_or_else(|| start::seed(&args.bind.to_string()));
     let mut told = Ok(());
     let ending = Program::new(sockets).run(
         |sockets| {
@@ -48,8 +48,8 @@ pub fn server(args: &ServerArgs, ready: &mut (impl Write + Send)) -> Result<(), 
                 &domain,
                 seed,
             ));
-            for user in users {
-                server.add_user(Instant::EPOCH, user);
+            for (name, password) in users {
+                server.add_user(Instant::EPOCH, UserConfig::new(&name, &password));
             }
             let line = json!({
                 "sip": sockets.sip_addr().to_string(),
@@ -64,12 +64,4 @@ pub fn server(args: &ServerArgs, ready: &mut (impl Write + Send)) -> Result<(), 
     );
     ending.map_err(|error| UsageError::Shell(error.to_string()))?;
     told.map_err(|error| UsageError::Shell(format!("cannot say that the server is ready: {error}")))
-}
-
-/// `NAME:PASSWORD`.
-fn user_of(text: &str) -> Result<UserConfig, UsageError> {
-    match text.split_once(':') {
-        Some((name, password)) if !name.is_empty() => Ok(UserConfig::new(name, password)),
-        _ => Err(UsageError::Words(format!("`{text}` is not NAME:PASSWORD"))),
-    }
 }

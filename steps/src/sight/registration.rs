@@ -70,9 +70,9 @@ impl Registrations {
                 let at = Instant::from_micros(record.at);
                 match (sip.direction, sip.fate) {
                     (Direction::FromBase, Fate::Sent) => {
-                        self.on_request(at, record.unit.as_ref(), message);
+                        self.on_request(at, record.unit.as_ref(), &message);
                     }
-                    (Direction::ToBase, Fate::Delivered) => self.on_response(at, message),
+                    (Direction::ToBase, Fate::Delivered) => self.on_response(at, &message),
                     _ => {}
                 }
             }

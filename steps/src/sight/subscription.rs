@@ -82,13 +82,13 @@ impl Subscriptions {
                 let at = Instant::from_micros(record.at);
                 match (sip.direction, sip.fate, message.method()) {
                     (Direction::FromBase, Fate::Sent, Some(Method::Subscribe)) => {
-                        self.on_subscribe(record.unit.as_ref(), message);
+                        self.on_subscribe(record.unit.as_ref(), &message);
                     }
-                    (Direction::FromBase, Fate::Sent, None) => self.on_reply(message),
+                    (Direction::FromBase, Fate::Sent, None) => self.on_reply(&message),
                     (Direction::ToBase, Fate::Delivered, Some(Method::Notify)) => {
-                        self.on_notify(at, message);
+                        self.on_notify(at, &message);
                     }
-                    (Direction::ToBase, Fate::Delivered, None) => self.on_response(at, message),
+                    (Direction::ToBase, Fate::Delivered, None) => self.on_response(at, &message),
                     _ => {}
                 }
             }

@@ -59,7 +59,7 @@ pub(crate) fn run(plan: &Arc<Plan>, jobs: usize, opener: impl Opener + 'static) 
         fail_fast: false,
         opener: Arc::new(opener),
     };
-    runtime.block_on(pass.run(move |case| heard.borrow_mut().push(case)));
+    runtime.block_on(pass.run(|case| case, move |case| heard.borrow_mut().push(case)));
     let mut cases = Rc::try_unwrap(cases).ok().unwrap().into_inner();
     cases.sort_by(|one, two| one.entry.id.cmp(&two.entry.id));
     cases

@@ -286,7 +286,7 @@ impl World {
                 let message = sip.message()?;
                 let user = user_part(message.from_uri()?)?;
                 (message.method() == Some(method))
-                    .then(|| (record.unit.clone().unwrap(), user, Arc::clone(message)))
+                    .then(|| (record.unit.clone().unwrap(), user, Arc::clone(&message)))
             })
             .collect()
     }
@@ -382,7 +382,7 @@ impl Accepted {
         if let Some(sip) = sip_of(record, Direction::ToBase, Fate::Delivered) {
             let message = sip.message()?;
             if message.method() == Some(&Method::Notify) {
-                let notice = Notice::new(record, sip, message)?;
+                let notice = Notice::new(record, sip, &message)?;
                 let number = message.header("CSeq")?.to_owned();
                 let key = (notice.unit.clone(), notice.call_id.clone(), number);
                 self.waiting.insert(key, notice);

@@ -102,6 +102,11 @@ impl Bench {
                 self.serve(place, stamp, exchange, request.uri().path());
             }
             Indication::Note(text) => self.append_at(place, stamp, Observation::Note { text }),
+            Indication::ReadDifferently(text) => {
+                let note = format!("the second reader disagrees: {text}");
+                self.append_at(place, stamp, Observation::Note { text: note });
+                self.read_differently.push(text);
+            }
             Indication::BaseEnded => return self.on_end(place, at),
             Indication::Broken(error) => return Err(self.breaks(error)),
         }

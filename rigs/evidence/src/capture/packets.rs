@@ -236,7 +236,7 @@ impl<R: Read> Packets<R> {
             let kind = self.word(0, order);
             let total = self.word(4, order);
             let whole = usize::try_from(total).unwrap_or(usize::MAX);
-            if total % 4 != 0 || whole < 12 {
+            if !total.is_multiple_of(4) || whole < 12 {
                 return Err(self.damaged("a block whose length cannot be"));
             }
             let has_packet = matches!(kind, 2 | 3 | 6);

@@ -359,14 +359,14 @@ fn check_capture<R: Read>(
     let mut bases = options.bases.clone();
     let mut heard = 0;
     if bases.is_empty() {
-        while let Some(message) = messages.next() {
+        for message in messages.by_ref() {
             heard += 1;
             search.hear(message?);
             if search.is_over() {
                 break;
             }
         }
-        let found = search.found().ok_or(CheckError::NoSip {
+        let found = search.found().ok_or_else(|| CheckError::NoSip {
             packets: messages.packets(),
             cut_short: messages.is_cut_short(),
         })?;

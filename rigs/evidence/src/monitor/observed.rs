@@ -8,7 +8,8 @@ use super::rules::{
     self,
     rule::{Rule, Tell},
 };
-use super::scene::{Limits, Scene, moment::Moment};
+use super::scene::moment::{Kinds, Moment};
+use super::scene::{Limits, Scene};
 use crate::catalogue::RequirementId;
 use crate::record::{ClaimStatus, Record};
 use std::fmt;
@@ -31,6 +32,8 @@ pub(super) struct Observed {
 #[derive(Clone)]
 struct RuleState {
     rule: Box<dyn Rule>,
+    /// What it is told.
+    hears: Kinds,
     /// Its earliest deadline, the end of time when it has none.
     due: u64,
     tell: Tell,
@@ -64,7 +67,8 @@ impl RuleState {
 
 impl Observed {
     fn new(scene: Scene) -> Self {
-        let state = |rule| RuleState {
+        let state = |rule: Box<dyn Rule>| RuleState {
+            hears: rule.hears(),
             rule,
             due: u64::MAX,
             tell: Tell::default(),
@@ -93,10 +97,11 @@ impl Observed {
     pub(super) fn advance(&mut self, now: u64) {
         if now > self.scene.now {
             self.scene.now = now;
-            self.scene.age();
             if now > self.due {
                 self.wake(now);
             }
+            // Whatever had a deadline in the silence before was still known at it.
+            self.scene.age();
         }
     }
 
@@ -134,7 +139,7 @@ impl Observed {
     fn tell(&mut self, moment: Moment) {
         let kind = moment.kind();
         for state in &mut self.rules {
-            if state.rule.hears().meets(kind) {
+            if state.hears.meets(kind) {
                 state.on(moment, &self.scene);
                 self.due = self.due.min(state.due);
                 self.has_news |= state.tell.findings.len() > state.told;

@@ -5,8 +5,12 @@
 mod body_documents;
 mod captures;
 mod changes;
+mod checks;
+#[path = "../../benches/crowd/mod.rs"]
+mod crowd;
 mod crowds;
 mod failures;
+mod files;
 mod logs;
 mod menus;
 mod network;

@@ -12,13 +12,14 @@ use crate::fault::{Action, Ending, Purpose, Stage, Subject, SubscriptionFilter};
 use crate::notify_spec::HeaderChoice;
 use crate::package::Package;
 use crate::service::package_of;
-use crate::subscription::{Extras, Outgoing, Subscription, SubscriptionId};
+use crate::subscription::{Extras, LastNotify, Outgoing, Source, Subscription, SubscriptionId};
 use crate::writer::Writer;
 use sip::endpoint::{Failure, TransactionId};
 use sip::message::Message;
 use sip::node::Flow;
 use sip::subscription::NotifyRequest;
 use sip::time::Instant;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Site {
@@ -178,12 +179,21 @@ impl Site {
             }];
         }
         let contents = contents(&self.dialect, package, &actions, user, &settings);
-        let outgoing = |content| Outgoing {
-            content,
-            extras: extras.clone(),
-            end: None,
+        let settings = Some(settings).filter(|_| actions.is_empty());
+        let settings: Option<Arc<[_]>> = settings.map(Into::into);
+        let outgoing = |(index, content)| {
+            let source = settings.clone();
+            let source = source.map(|settings| Source { settings, index });
+            Outgoing {
+                content,
+                extras: Extras {
+                    source,
+                    ..extras.clone()
+                },
+                end: None,
+            }
         };
-        contents.into_iter().map(outgoing).collect()
+        contents.into_iter().enumerate().map(outgoing).collect()
     }
 
     fn notify_actions(
@@ -240,11 +250,11 @@ impl Site {
             let branch = self.new_branch();
             let writer = self.write_notify(&request, flow, &branch, &HeaderChoice::Usual, &extras);
             if let Ok(message) = writer.build() {
-                if let Some(subscription) = self.subscriptions.get_mut(id) {
-                    subscription.remember(flow, message.wire().clone());
-                }
                 let transaction = self.endpoint.send_request(now, flow, message);
                 self.notifies.insert(transaction, (id, request.cseq));
+                if let Some(subscription) = self.subscriptions.get_mut(id) {
+                    subscription.remember(LastNotify::new(flow, branch, request, extras));
+                }
             }
         }
     }

@@ -13,7 +13,8 @@ use crate::notify_spec::{
 };
 use crate::package::Package;
 use crate::registrar::Binding;
-use crate::subscription::{Extras, Subscription, SubscriptionId};
+use crate::subscription::{Extras, Source, Subscription, SubscriptionId};
+use bytes::Bytes;
 use sip::message::Message;
 use sip::node::Flow;
 use sip::subscription::{Content, NotifyRequest};
@@ -29,7 +30,7 @@ impl Site {
         spec: &NotifySpec,
     ) -> Vec<NotifySent> {
         if spec.retransmission {
-            return self.send_again(accounts, user, spec.package);
+            return self.send_again(accounts, now, user, spec.package);
         }
         let mut sent = Vec::new();
         match spec.dialog {
@@ -94,11 +95,17 @@ impl Site {
     }
 
     /// Sends the last NOTIFY of each subscription again: the same bytes on the same branch.
-    fn send_again(&mut self, accounts: &Accounts, user: &str, package: Package) -> Vec<NotifySent> {
+    fn send_again(
+        &mut self,
+        accounts: &Accounts,
+        now: Instant,
+        user: &str,
+        package: Package,
+    ) -> Vec<NotifySent> {
         let last: Vec<_> = self
             .subscriptions_of(accounts, user, Some(package))
             .into_iter()
-            .filter_map(|id| self.subscriptions.get(id)?.last().cloned())
+            .filter_map(|id| self.last_notify(id, now))
             .collect();
         let mut sent = Vec::new();
         for (flow, bytes) in last {
@@ -106,6 +113,23 @@ impl Site {
             self.endpoint.send_raw(flow, bytes);
         }
         sent
+    }
+
+    /// The flow and the bytes of the last NOTIFY of a subscription.
+    fn last_notify(&self, id: SubscriptionId, now: Instant) -> Option<(Flow, Bytes)> {
+        let subscription = self.subscriptions.get(id)?;
+        let (last, mut request) = subscription.last(now)?;
+        request.content = match &last.extras.source {
+            None => last.content.clone(),
+            Some(Source { settings, index }) => {
+                let (user, package) = (subscription.user(), subscription.package());
+                let contents = contents(&self.dialect, package, &[], user, settings);
+                contents.into_iter().nth(*index).flatten()
+            }
+        };
+        let (event, extras) = (&HeaderChoice::Usual, &last.extras);
+        let writer = self.write_notify(&request, last.flow, &last.branch, event, extras);
+        Some((last.flow, writer.to_bytes()))
     }
 
     fn outside_request(
@@ -142,6 +166,7 @@ impl Site {
         let extras = Extras {
             subscription_state: spec.subscription_state.clone(),
             headers: spec.headers.clone(),
+            source: None,
         };
         let mut sent = Vec::new();
         for (index, content) in self

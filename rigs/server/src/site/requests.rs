@@ -79,7 +79,7 @@ impl Site {
             let job = Job::Look {
                 transaction,
                 flow,
-                message,
+                message: Box::new(message),
             };
             self.later(now + delay, job);
         }
@@ -155,7 +155,7 @@ impl Site {
             Ok(response) if !delay.is_zero() => {
                 let job = Job::Respond {
                     transaction,
-                    response,
+                    response: Box::new(response),
                 };
                 self.later(now + delay, job);
             }

@@ -28,7 +28,11 @@ use sip::message::Message;
 use sip::node::Flow;
 use sip::subscription::{Grant, NotifierPolicy, Pace, RefusalRule, SubscribeAnswer, SubscribeKind};
 use sip::time::Instant;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// So many policies are kept to be shared: our choice, more than there are packages and faults at a time.
+const POLICIES: usize = 8;
 
 /// What the fault plan wants done with an accepted SUBSCRIBE.
 #[derive(Clone, Debug, Default)]
@@ -223,7 +227,7 @@ impl Site {
         accepted: &Accepted,
         handling: &Handling,
     ) -> Option<(SubscriptionId, SubscribeAnswer)> {
-        let policy = self.notifier_policy(accepted.package, handling);
+        let policy = self.shared_policy(accepted.package, handling);
         if let Some(id) = accepted.existing {
             let answer = self.renew(now, id, policy, flow, message)?;
             return Some((id, answer));
@@ -253,7 +257,7 @@ impl Site {
         &mut self,
         now: Instant,
         id: SubscriptionId,
-        policy: NotifierPolicy,
+        policy: Arc<NotifierPolicy>,
         flow: Flow,
         message: &Message,
     ) -> Option<SubscribeAnswer> {
@@ -266,6 +270,21 @@ impl Site {
         };
         let subscription = self.subscriptions.get_mut(id)?;
         Some(subscription.handle_subscribe(now, policy, flow, message, || extras))
+    }
+
+    /// The policy of a subscription: the very one of another that is granted alike.
+    fn shared_policy(&mut self, package: Package, handling: &Handling) -> Arc<NotifierPolicy> {
+        let policy = self.notifier_policy(package, handling);
+        let known = self.policies.iter().find(|known| ***known == policy);
+        if let Some(known) = known {
+            return Arc::clone(known);
+        }
+        if self.policies.len() >= POLICIES {
+            self.policies.pop_front();
+        }
+        let policy = Arc::new(policy);
+        self.policies.push_back(Arc::clone(&policy));
+        policy
     }
 
     fn notifier_policy(&self, package: Package, handling: &Handling) -> NotifierPolicy {

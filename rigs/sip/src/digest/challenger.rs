@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a server asks for.
@@ -75,7 +76,30 @@ pub enum Verification {
 #[derive(Clone, Debug)]
 struct Nonce {
     ends: Instant,
-    counts: BTreeSet<u32>,
+    /// Every count from one to this was used.
+    used_to: u32,
+    /// And these, which came out of turn.
+    used: BTreeSet<u32>,
+}
+
+impl Nonce {
+    /// Takes note of a count. Whether it was not used before.
+    fn spend(&mut self, count: u32) -> bool {
+        if (1..=self.used_to).contains(&count) || !self.used.insert(count) {
+            return false;
+        }
+        while let Some(next) = self.used_to.checked_add(1) {
+            if !self.used.remove(&next) {
+                break;
+            }
+            self.used_to = next;
+        }
+        if self.used.is_empty() {
+            // An emptied set keeps its memory.
+            self.used = BTreeSet::new();
+        }
+        true
+    }
 }
 
 /// More nonces than a load test of 20,000 bases needs at a time.
@@ -87,8 +111,8 @@ pub struct Challenger {
     /// What it asks for.
     pub policy: ChallengePolicy,
     rng: fastrand::Rng,
-    nonces: BTreeMap<String, Nonce>,
-    by_age: BTreeSet<(Instant, String)>,
+    nonces: BTreeMap<Arc<str>, Nonce>,
+    by_age: BTreeSet<(Instant, Arc<str>)>,
 }
 
 impl Challenger {
@@ -154,7 +178,7 @@ impl Challenger {
         value
     }
 
-    fn issue(&mut self, now: Instant) -> String {
+    fn issue(&mut self, now: Instant) -> Arc<str> {
         while let Some((ends, nonce)) = self.by_age.first() {
             if *ends > now && self.nonces.len() < NONCE_LIMIT {
                 break;
@@ -162,16 +186,21 @@ impl Challenger {
             self.nonces.remove(nonce);
             self.by_age.pop_first();
         }
-        let nonce = format!(
+        let nonce: Arc<str> = format!(
             "{}{}{}",
             self.policy.nonce_prefix,
             random_hex(&mut self.rng, 24),
             self.policy.nonce_suffix
-        );
+        )
+        .into();
         let ends = now + self.policy.nonce_life;
-        self.by_age.insert((ends, nonce.clone()));
-        let counts = BTreeSet::new();
-        self.nonces.insert(nonce.clone(), Nonce { ends, counts });
+        self.by_age.insert((ends, Arc::clone(&nonce)));
+        let fresh = Nonce {
+            ends,
+            used_to: 0,
+            used: BTreeSet::new(),
+        };
+        self.nonces.insert(Arc::clone(&nonce), fresh);
         nonce
     }
 
@@ -258,7 +287,7 @@ impl Challenger {
         let Some(known) = self.nonces.get_mut(nonce).filter(|nonce| now < nonce.ends) else {
             return Verification::Stale;
         };
-        let fresh = count.is_none_or(|count| known.counts.insert(count));
+        let fresh = count.is_none_or(|count| known.spend(count));
         if fresh || !self.policy.checks_count {
             Verification::Granted
         } else {

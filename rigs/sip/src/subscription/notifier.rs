@@ -19,6 +19,7 @@ use crate::message::Message;
 use crate::time::Instant;
 use crate::transaction::Failure;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The values of a NOTIFY that the owner is to write and send in a client transaction.
@@ -142,7 +143,8 @@ struct Pending {
 /// The notifier of one subscription.
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    policy: NotifierPolicy,
+    /// Shared, because many subscriptions of one server have the same.
+    policy: Arc<NotifierPolicy>,
     dialog: Dialog,
     event: String,
     state: State,
@@ -159,13 +161,14 @@ impl Notifier {
     /// With the answer, when the package is another one (489) or the time is too brief (423).
     pub fn accept(
         now: Instant,
-        policy: NotifierPolicy,
+        policy: impl Into<Arc<NotifierPolicy>>,
         subscribe: &Message,
         local_tag: String,
     ) -> Result<(Self, SubscribeAnswer), SubscribeAnswer> {
+        let policy = policy.into();
         let event = subscribe.header("Event").unwrap_or_default().to_owned();
         if package(&event) != policy.event {
-            let headers = vec![("Allow-Events", policy.event)];
+            let headers = vec![("Allow-Events", policy.event.clone())];
             return Err(refusal(489, "Bad Event", headers));
         }
         let granted = grant(&policy, subscribe)?;
@@ -189,9 +192,9 @@ impl Notifier {
         Ok((notifier, answer))
     }
 
-    /// The policy, to be changed before the next input.
-    pub const fn policy_mut(&mut self) -> &mut NotifierPolicy {
-        &mut self.policy
+    /// Takes another policy, before the next input.
+    pub fn set_policy(&mut self, policy: impl Into<Arc<NotifierPolicy>>) {
+        self.policy = policy.into();
     }
 
     /// The dialog.
@@ -356,9 +359,22 @@ impl Notifier {
 
     /// The next thing that the notifier wants.
     pub fn poll_output(&mut self) -> NotifierOutput {
-        self.out
-            .pop_front()
-            .unwrap_or_else(|| NotifierOutput::Timeout(self.deadline()))
+        if let Some(output) = self.out.pop_front() {
+            return output;
+        }
+        self.give_back();
+        NotifierOutput::Timeout(self.deadline())
+    }
+
+    /// Gives back the memory of what has left: a subscription that waits for an hour holds its dialog and nothing else.
+    fn give_back(&mut self) {
+        self.out = VecDeque::new();
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        if self.unanswered.is_empty() {
+            self.unanswered = BTreeSet::new();
+        }
     }
 
     fn deadline(&self) -> Option<Instant> {

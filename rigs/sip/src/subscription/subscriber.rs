@@ -293,6 +293,15 @@ impl Subscriber {
         }
     }
 
+    /// The Call-IDs of all NOTIFYs that can be of this machine: one with another is not, in whatever state.
+    pub fn call_ids(&self) -> impl Iterator<Item = &str> {
+        let joined = self.dialog().map(|dialog| dialog.call_id.as_str());
+        let asked = self.outstanding().map(|request| request.call_id.as_str());
+        let strays = self.strays.iter().map(|(call_id, _)| call_id.as_str());
+        let asked = asked.filter(move |asked| joined != Some(asked));
+        joined.into_iter().chain(asked).chain(strays)
+    }
+
     /// The SUBSCRIBE that has no final response yet.
     #[must_use]
     pub fn outstanding(&self) -> Option<&SubscribeRequest> {

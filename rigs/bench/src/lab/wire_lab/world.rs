@@ -10,6 +10,7 @@ use crate::error::RigError;
 use crate::lab::names::Names;
 use crate::lab::network::transit::{Entry, Flight, Transit};
 use crate::lab::{Indication, NodeId, Observed, framing_lost};
+use crate::second_reader;
 use bytes::Bytes;
 use evidence::record::{Direction, Fate};
 use sip::node::{ExchangeId, Flow, Input, Node as _, Output, Transmit};
@@ -338,6 +339,9 @@ impl World {
     /// A message leaves its source.
     fn enter(&mut self, now: Instant, flight: Flight) {
         self.tap(&flight, Fate::Sent);
+        if let Some(text) = second_reader::disagreement(&flight.sip) {
+            self.observe(Some(flight.unit), Indication::ReadDifferently(text));
+        }
         let lost = flight.clone();
         match self.transit.enter(now, flight) {
             Entry::OnItsWay => {}

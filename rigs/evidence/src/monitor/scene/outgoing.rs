@@ -8,7 +8,8 @@ use crate::monitor::scene::package::{OtherSubscription, Package};
 use crate::monitor::scene::subscription::{Grant, Subscription};
 use crate::monitor::scene::time::{DISPLAY, SECOND};
 use crate::monitor::scene::traffic::{
-    Answer, Purpose, Replaced, Request, Retransmission, Role, Subscribe, digest, user,
+    Answer, Purpose, Replaced, Request, Retransmission, Role, Subscribe, asks_for_nothing, digest,
+    user,
 };
 use crate::monitor::scene::unasked::unasked;
 use crate::monitor::scene::{Registration, Scene};
@@ -36,7 +37,7 @@ impl Scene {
         };
         self.available.insert(Need::Sip);
         self.spoken |= outward;
-        let Some(message) = sip.message().cloned() else {
+        let Some(message) = sip.message() else {
             return;
         };
         match (outward, message.status()) {
@@ -115,6 +116,7 @@ impl Scene {
         let request = Request {
             seq: self.seq,
             at: self.now,
+            gives_up: asks_for_nothing(&message),
             message,
             method,
             cseq,

@@ -29,6 +29,8 @@ pub(crate) struct Request {
     pub(crate) destination: SocketAddr,
     pub(crate) copies: Vec<Retransmission>,
     pub(crate) provisional: bool,
+    /// It asks for a lifetime of 0.
+    pub(crate) gives_up: bool,
     pub(crate) answer: Option<Answer>,
     /// The challenged request that this one repeats with credentials.
     pub(crate) repeats: Option<Place>,
@@ -247,10 +249,7 @@ impl Request {
 
     /// Whether a REGISTER gives up bindings instead of making one.
     pub(crate) fn gives_up(&self) -> bool {
-        self.message.expires() == Some(0)
-            || self.message.values("Contact").iter().any(|contact| {
-                contact.trim() == "*" || sip::message::parameter(contact, "expires") == Some("0")
-            })
+        self.gives_up
     }
 }
 
@@ -287,6 +286,17 @@ pub(crate) fn digest<'a>(value: &'a str, name: &str) -> Option<&'a str> {
         rest = next;
     }
     None
+}
+
+/// Whether a request asks for a lifetime of 0, for one Contact or all.
+pub(crate) fn asks_for_nothing(message: &Message) -> bool {
+    message.expires() == Some(0)
+        || message
+            .headers("Contact")
+            .any(|contacts| contacts.contains(['*', '0']))
+            && message.values("Contact").iter().any(|contact| {
+                contact.trim() == "*" || sip::message::parameter(contact, "expires") == Some("0")
+            })
 }
 
 /// The user part of a SIP URI.
