@@ -2,7 +2,7 @@
 Feature: The idle screen tells the truth at a glance
   A user who looks at the resting handset sees every service that is active, and none that is not.
 
-  @ID-MENU-IDLE-001 @REQ-MENU-01 @REQ-MENU-03
+  @ID-MENU-IDLE-001 @REQ-MENU-01 @REQ-MENU-02 @REQ-MENU-03
   Scenario: Services come and go
     Given handset "Anna" is synchronised with the server
     When the portal turns Do Not Disturb on for Anna

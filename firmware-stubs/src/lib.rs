@@ -13,6 +13,7 @@ pub mod defect;
 pub mod faces;
 mod fetch;
 pub mod interceptor;
+pub mod matrix;
 pub mod menu;
 pub mod model;
 pub mod mutant;
@@ -22,5 +23,6 @@ pub mod shell;
 pub mod user_agent;
 
 pub use base::{Base, BaseConfig};
+pub use matrix::Matrix;
 pub use model::Model;
 pub use mutant::Mutant;

@@ -2,8 +2,8 @@
 //!
 //! One TOML file each, named as a sentence. What is wrong is a text of the model, an interceptor on the base's own wire,
 //! or a defect in its code; a file has exactly one of the three. The ids under `must` are written from the text of the
-//! requirements before the first run and are never copied from output; each id under `may` gives the reason why the
-//! defect can reach that requirement too.
+//! requirements before the first run and are never copied from output. What the defect may reach besides stands in the
+//! [matrix](crate::matrix) of all mutants.
 //!
 //! ```toml
 //! model = "n870"
@@ -11,7 +11,6 @@
 //!
 //! [requirements]
 //! must = ["CHG-09"]
-//! may = [{ id = "CHG-01", reason = "the echo is a change that no user made" }]
 //! ```
 
 use crate::defect::{Defect, Defects};
@@ -35,19 +34,6 @@ pub struct Mutant {
 pub struct Requirements {
     /// Ids that must be found broken.
     pub must: Vec<String>,
-    /// Ids that may be found broken as well.
-    #[serde(default)]
-    pub may: Vec<Permitted>,
-}
-
-/// A requirement that a mutant may break on the way.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Permitted {
-    /// The requirement.
-    pub id: String,
-    /// Why the defect can reach it.
-    pub reason: String,
 }
 
 /// The one thing that is wrong.
@@ -134,18 +120,10 @@ impl Requirements {
         if self.must.is_empty() {
             return Some(("must".to_owned(), "is empty".to_owned()));
         }
-        for (index, permitted) in self.may.iter().enumerate() {
-            let id = &permitted.id;
-            let before = self.may.iter().take(index).map(|earlier| &earlier.id);
-            if self.must.iter().chain(before).any(|earlier| earlier == id) {
-                return Some((
-                    format!("may[{index}].id"),
-                    format!("`{id}` stands there twice"),
-                ));
-            }
-            if permitted.reason.trim().is_empty() {
-                let problem = format!("`{id}` may break without a reason");
-                return Some((format!("may[{index}].reason"), problem));
+        for (index, id) in self.must.iter().enumerate() {
+            if self.must.iter().take(index).any(|earlier| earlier == id) {
+                let problem = format!("`{id}` stands there twice");
+                return Some((format!("must[{index}]"), problem));
             }
         }
         None
@@ -285,12 +263,14 @@ mod tests {
     }
 
     #[test]
-    fn a_requirement_stands_there_once_and_with_a_reason() {
+    fn a_requirement_stands_there_once() {
         let head = "model = 'n870'\ndefect = 'echoes-notify'\n[requirements]\n";
         assert!(problem(&format!("{head}must = []")).contains("empty"));
-        let text = format!("{head}must = ['A-1']\nmay = [{{ id = 'A-1', reason = 'x' }}]");
-        assert!(problem(&text).contains("twice"));
-        let text = format!("{head}must = ['A-1']\nmay = [{{ id = 'A-2', reason = ' ' }}]");
-        assert!(problem(&text).contains("without a reason"));
+        assert!(problem(&format!("{head}must = ['A-1', 'A-1']")).contains("twice"));
+        let moved = problem(&format!("{head}must = ['A-1']\nmay = []"));
+        assert!(
+            moved.starts_with("m.toml:5: requirements.may: unknown key"),
+            "{moved}"
+        );
     }
 }

@@ -11,6 +11,7 @@ use evidence::monitor::Limits;
 use regex::Regex;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Conformance tests for feature key synchronisation on DECT base stations.
@@ -39,6 +40,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Judge a base by a capture or an evidence log that others have made: pcap, pcapng, or JSON lines.
     Check(CheckArgs),
+    /// Run mutants of the emulated bases, and compare what each breaks with what it must and may break.
+    Calibrate(CalibrateArgs),
     /// An emulated base on its own, on real sockets, configured by a provisioning file.
     Base(BaseArgs),
     /// The mock application server on its own, on real sockets, with a control API.
@@ -232,6 +235,43 @@ pub struct CheckArgs {
     /// How many accounts each base of a capture is followed with; the least recently used ones are evicted, and counted.
     #[arg(long, value_name = "N", default_value_t = Limits::default().accounts)]
     pub accounts: usize,
+}
+
+/// How to print a matrix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MatrixFormat {
+    /// One line a mutant, the summary, complaints, and a diff that answers them.
+    #[default]
+    Text,
+    /// One JSON object with the same.
+    Json,
+}
+
+/// Options of `calibrate`.
+#[derive(Clone, Debug, Args)]
+pub struct CalibrateArgs {
+    /// Mutants, by name or file. Default: every one under `firmware-stubs/mutants`.
+    #[arg(value_name = "MUTANT")]
+    pub mutants: Vec<String>,
+    /// Run all scenarios. Otherwise a mutant runs those that are tagged with what it must break.
+    #[arg(long)]
+    pub all: bool,
+    /// What mutants may break besides.
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "firmware-stubs/matrix.toml"
+    )]
+    pub matrix: PathBuf,
+    /// The seed of the run.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// How many bases at once. Default: one a core.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZeroUsize>,
+    /// How to print the matrix.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: MatrixFormat,
 }
 
 /// Options of `base`.

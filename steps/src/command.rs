@@ -1,6 +1,7 @@
 //! The commands of the command line, one file each.
 
 pub mod base;
+pub mod calibrate;
 pub mod check;
 pub mod list;
 pub mod report;
@@ -21,6 +22,9 @@ use std::sync::Arc;
 
 /// Where rig files are.
 const RIGS: &str = "rigs";
+
+/// Where mutant files are.
+const MUTANTS: &str = "firmware-stubs/mutants";
 
 /// Where dialect files are.
 const DIALECTS: &str = "rigs/dialects";
@@ -227,14 +231,45 @@ pub fn model(name: &str) -> Result<firmware_stubs::Model, UsageError> {
     }
 }
 
+/// The file of a mutant that is named by its name or file.
+///
+/// # Errors
+/// When there is none.
+pub fn mutant_file(name: &str) -> Result<PathBuf, UsageError> {
+    find(name, MUTANTS).ok_or_else(|| {
+        let names = mutant_names().unwrap_or_default();
+        let hint = did_you_mean(name, names.iter().map(String::as_str));
+        let words = format!("no mutant `{name}`, and no {MUTANTS}/{name}.toml{hint}");
+        UsageError::Words(words)
+    })
+}
+
+/// The names of the mutants that there are, in order.
+///
+/// # Errors
+/// When their folder cannot be read.
+pub fn mutant_names() -> Result<Vec<String>, UsageError> {
+    let unreadable = |source| UsageError::Unreadable {
+        what: "mutants",
+        path: PathBuf::from(MUTANTS),
+        source,
+    };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(MUTANTS).map_err(unreadable)? {
+        let file = entry.map_err(unreadable)?.file_name();
+        let name = file.to_str().and_then(|name| name.strip_suffix(".toml"));
+        names.extend(name.map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
 /// A mutant, by name or file.
 ///
 /// # Errors
 /// When there is none, or its file is wrong.
 pub fn mutant(name: &str) -> Result<firmware_stubs::Mutant, UsageError> {
-    const FOLDER: &str = "firmware-stubs/mutants";
-    let missing = || UsageError::Words(format!("no mutant `{name}`, and no {FOLDER}/{name}.toml"));
-    let (text, file) = text_of(&find(name, FOLDER).ok_or_else(missing)?)?;
+    let (text, file) = text_of(&mutant_file(name)?)?;
     Ok(firmware_stubs::Mutant::from_toml(&text, &file)?)
 }
 

@@ -4,6 +4,7 @@
 //! Features are read by [`plan`], crossed with rigs, faces, dialects and laboratories, and run by [`suite`] through cucumber. Each case has
 //! its [`scene`] on a thread of its own. Verdicts are not made here: they are folded from the evidence.
 
+pub mod calibration;
 pub mod catalogue_tags;
 pub mod cli;
 pub mod command;

@@ -37,6 +37,7 @@ fn dispatch(cli: Cli) -> Result<u8, UsageError> {
             Ok(code)
         }
         Command::Check(args) => command::check::check(&args, io::stdout().lock()),
+        Command::Calibrate(args) => command::calibrate::calibrate(&args, &mut io::stdout()),
         Command::Base(args) => command::base::base(&args, &mut io::stdout()).map(|()| 0),
         Command::Server(args) => command::server::server(&args, &mut io::stdout()).map(|()| 0),
     }

@@ -87,6 +87,8 @@ pub enum Extent {
     Cover,
     /// All.
     Full,
+    /// Each scenario once, on the first configuration that it applies to.
+    Reference,
 }
 
 /// What is to be run, in the words of the command line.
@@ -353,6 +355,7 @@ impl Crossed {
         match (extent, self.lab) {
             (Extent::Cover, LabKind::Virtual) => possible.cover(rules),
             (Extent::Cover, LabKind::Wire) => possible.sparse_cover(rules),
+            (Extent::Reference, _) => possible.cover(&[Rule::Reference]),
             (Extent::Full, _) => self.places().collect(),
         }
     }

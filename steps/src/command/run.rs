@@ -175,7 +175,7 @@ fn sheet_of(folder: &Path, case: fold::Case) -> Sheet {
 
 /// What the cases of this laboratory cost: time on the wall, and time of a processor in the virtual laboratory, which
 /// does nothing but compute.
-fn cost(lab: LabKind, count: u32, took: Duration, worked: Duration) -> String {
+pub(super) fn cost(lab: LabKind, count: u32, took: Duration, worked: Duration) -> String {
     let seconds = took.as_secs_f64();
     match lab {
         LabKind::Virtual => {
@@ -189,7 +189,7 @@ fn cost(lab: LabKind, count: u32, took: Duration, worked: Duration) -> String {
 }
 
 /// The processor time that this process has used.
-fn processor_time() -> Duration {
+pub(super) fn processor_time() -> Duration {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(used).unwrap_or_default()
 }
@@ -331,7 +331,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
     clippy::disallowed_methods,
     reason = "the run's own cost is printed; no verdict depends on it"
 )]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }
 
