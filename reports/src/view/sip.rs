@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
                     || String::from_utf8_lossy(&sip.bytes).replace('\r', ""),
                     |first| format!("the same bytes as record {first}"),
                 ),
-                decoded: message.map(|it| body::in_full(it)).unwrap_or_default(),
+                decoded: message.map(body::in_full).unwrap_or_default(),
             });
         }
         self.rows.push(Row::Arrow(Arrow {

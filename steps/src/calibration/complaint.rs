@@ -112,6 +112,13 @@ impl Complaint {
         }
     }
 
+    /// Whether it makes the calibration fail. An entry that this seed did not need may be what another one needs: it is
+    /// told, for a person to review.
+    #[must_use]
+    pub const fn is_wrong(&self) -> bool {
+        !matches!(self, Self::Unneeded { .. })
+    }
+
     /// Its word.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

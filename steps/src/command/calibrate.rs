@@ -1,10 +1,11 @@
 //! `lockstep calibrate`: what each mutant breaks, as a matrix, and what of it is not as it should be.
 //!
-//! It prints one line for each mutant, one line of summary, then the complaints and a diff that answers them.
+//! It prints one line for each mutant, one line of summary, then the complaints and a diff that answers them. Entries of the
+//! matrix that nothing needed are told, and are no failure.
 
 use super::UsageError;
 use super::run::{cost, now, processor_time};
-use crate::calibration::{Calibration, Expected, Outcome, Row};
+use crate::calibration::{Calibration, Complaint, Expected, Outcome, Row};
 use crate::cli::{CalibrateArgs, MatrixFormat};
 use bench::rig::LabKind;
 use serde_json::{Value, json};
@@ -40,7 +41,7 @@ pub fn calibrate(args: &CalibrateArgs, out: &mut impl Write) -> Result<u8, Usage
     };
     // A reader that went away does not change what was found.
     let _ = out.write_all(text.as_bytes());
-    Ok(u8::from(!outcome.complaints.is_empty()))
+    Ok(u8::from(outcome.complaints.iter().any(Complaint::is_wrong)))
 }
 
 fn summary(outcome: &Outcome) -> String {
@@ -49,8 +50,12 @@ fn summary(outcome: &Outcome) -> String {
         must.all(|id| row.broken.contains_key(id))
     };
     let caught = outcome.mutants.iter().filter(caught).count();
-    let (all, wrong) = (outcome.mutants.len(), outcome.complaints.len());
-    format!("{caught} of {all} mutants caught, {wrong} complaints")
+    let all = outcome.mutants.len();
+    let wrong = outcome.complaints.iter().filter(|it| it.is_wrong()).count();
+    let unneeded = outcome.complaints.len() - wrong;
+    format!(
+        "{caught} of {all} mutants caught, {wrong} complaints, {unneeded} entries of the matrix not needed"
+    )
 }
 
 fn in_text(outcome: &Outcome, summary: &str) -> String {

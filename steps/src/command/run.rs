@@ -23,6 +23,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How many wire cases at once: they mostly wait, but each is a process, a pty and a few sockets; our choice.
@@ -142,7 +143,15 @@ fn execute<W: Write + 'static>(
         let (start, worked) = (now(), processor_time());
         let (console, counted, bad) = (Rc::clone(console), Rc::clone(&count), Rc::clone(&failed));
         let (folder, run) = (run.borrow().folder.clone(), Rc::clone(run));
-        let sum_up = move |case| sheet_of(&folder, case);
+        let sheets = Arc::new(AtomicU64::new(0));
+        let spent = Arc::clone(&sheets);
+        let sum_up = move |case| {
+            let before = thread_time();
+            let sheet = sheet_of(&folder, case);
+            let took = thread_time().saturating_sub(before).as_micros();
+            spent.fetch_add(u64::try_from(took).unwrap_or(u64::MAX), Ordering::Relaxed);
+            sheet
+        };
         runtime.block_on(pass.run(sum_up, move |sheet| {
             *counted.borrow_mut() += 1;
             if sheet.verdict > Verdict::Waived {
@@ -157,7 +166,13 @@ fn execute<W: Write + 'static>(
         let count = *count.borrow();
         if count > 0 {
             let worked = processor_time().saturating_sub(worked);
-            lines.push(cost(lab, count, start.elapsed(), worked));
+            let sheets = Duration::from_micros(sheets.load(Ordering::Relaxed));
+            let mut line = cost(lab, count, start.elapsed(), worked.saturating_sub(sheets));
+            if lab == LabKind::Virtual {
+                let with = worked.as_secs_f64() * 1000.0 / f64::from(count);
+                line.push_str(&format!(", {with:.2} ms with its report"));
+            }
+            lines.push(line);
         }
     }
     Ok(lines)
@@ -186,6 +201,12 @@ pub(super) fn cost(lab: LabKind, count: u32, took: Duration, worked: Duration) -
         }
         LabKind::Wire => format!("wire laboratory: {count} cases in {seconds:.1} s"),
     }
+}
+
+/// The processor time that this thread has used.
+fn thread_time() -> Duration {
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(used).unwrap_or_default()
 }
 
 /// The processor time that this process has used.
