@@ -184,7 +184,7 @@ fn a_requirement_that_breaks_unexpectedly_is_exit_code_1_and_a_diff_of_the_matri
 }
 
 #[test]
-fn an_entry_that_nothing_needs_is_exit_code_1_and_leaves_in_the_diff() {
+fn an_entry_that_nothing_needs_is_told_with_a_diff_and_is_no_failure() {
     let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     suite::at_the_top();
     let folder = tempfile::tempdir().unwrap();
@@ -198,10 +198,15 @@ fn an_entry_that_nothing_needs_is_exit_code_1_and_leaves_in_the_diff() {
         ..arguments(&["asks_for_an_hour_whatever_is_configured"])
     };
     let (text, code) = printed(&args);
-    assert_eq!(code, 0, "only a run of all scenarios can tell: {text}");
+    assert_eq!(code, 0, "{text}");
+    assert!(
+        !text.contains("unneeded"),
+        "only a run of all scenarios can tell: {text}"
+    );
     args.all = true;
     let (text, code) = printed(&args);
-    assert_eq!(code, 1, "{text}");
+    // Another seed may need it.
+    assert_eq!(code, 0, "{text}");
     assert!(text.contains("\n-[SUB-09]\n-\"never\" = "), "{text}");
 }
 
