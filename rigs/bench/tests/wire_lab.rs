@@ -14,7 +14,8 @@ use server::{AppServer, Dialect, ServerConfig};
 use sip::node::ExchangeId;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -36,8 +37,7 @@ fn bench(script: &str) -> Bench {
     let folder = tempfile::tempdir().unwrap();
     let command = folder.path().join("base");
     let wait = "mkfifo \"$0.pipe\"; exec 3<>\"$0.pipe\"; wait_for_signal() { read -r x <&3; }";
-    std::fs::write(&command, format!("#!/bin/sh\n{wait}\n{script}\n")).unwrap();
-    std::fs::set_permissions(&command, std::fs::Permissions::from_mode(0o755)).unwrap();
+    write_executable(&command, &format!("#!/bin/sh\n{wait}\n{script}\n"));
     let base = WireBase::Emulated {
         command,
         model: "script".to_owned(),
@@ -48,6 +48,18 @@ fn bench(script: &str) -> Bench {
         lab: open(base),
         _folder: folder,
     }
+}
+
+/// Another process writes it: a file that this one had open for writing could be inherited, open, by what a test beside
+/// this one starts at that moment, and nothing that anybody has open for writing can be executed.
+fn write_executable(path: &Path, text: &str) {
+    let write = "printf %s \"$1\" > \"$0\" && chmod 755 \"$0\"";
+    let status = Command::new("/bin/sh")
+        .args(["-c", write])
+        .arg(path)
+        .arg(text)
+        .status();
+    assert!(status.unwrap().success());
 }
 
 fn open(base: WireBase) -> WireLab {
