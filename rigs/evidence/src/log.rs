@@ -268,7 +268,9 @@ impl Log {
         };
         self.begun = None;
         let mut full = false;
-        if let Some(sink) = &mut self.sink {
+        if let Some(sink) = &mut self.sink
+            && self.failure.is_none()
+        {
             put_line(&mut sink.lines, &record);
             full = sink.lines.len() > HELD_BACK;
         }
@@ -293,9 +295,7 @@ impl Log {
         let Some(sink) = &mut self.sink else { return };
         let written = sink.file.write_all(&sink.lines);
         sink.lines.clear();
-        if let Err(source) = written
-            && self.failure.is_none()
-        {
+        if let Err(source) = written {
             let path = sink.path.clone();
             self.failure = Some(LogError::Write { path, seq, source });
         }
