@@ -232,6 +232,10 @@ pub struct CheckArgs {
     /// How to print what was found.
     #[arg(long, value_enum, default_value_t)]
     pub format: CheckFormat,
+    /// Let rsip, which is not ours, read each message as well, and tell where the two readers differ: then the exit code is
+    /// 3, unless a base is wrong.
+    #[arg(long)]
+    pub second_reader: bool,
     /// How many accounts each base of a capture is followed with; the least recently used ones are evicted, and counted.
     #[arg(long, value_name = "N", default_value_t = Limits::default().accounts)]
     pub accounts: usize,

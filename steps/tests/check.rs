@@ -161,7 +161,7 @@ async fn a_pipe_is_read_and_json_has_one_object_a_line() {
 async fn an_evidence_log_is_checked_like_a_capture() {
     let log = "{\"v\":2,\"seq\":1,\"at\":0,\"kind\":\"note\",\"text\":\"nothing\"}\n";
     let ended = check(log.as_bytes(), &[]).await;
-    assert_eq!(ended.code, Some(0), "{}{}", ended.out, ended.err);
+    assert_eq!(ended.code, Some(4), "nothing was judged: {}", ended.out);
     assert!(
         ended
             .out
@@ -198,4 +198,29 @@ async fn what_cannot_be_checked_is_2_with_the_reason() {
         assert!(ended.err.contains(words), "{words}: {}", ended.err);
         assert_eq!(ended.out, "", "{words}");
     }
+}
+
+#[tokio::test]
+async fn two_readers_that_differ_are_told_when_asked_and_blame_no_base() {
+    let odd = subscribe(AGENT, CONTACT)
+        .replace("To: <sip:1001@as.example>", "To: sip:exam\"ple.test;tag=9");
+    let bytes = capture(&[odd]);
+    let once = check(&bytes, &["--base", "10.0.0.2"]).await;
+    assert!(!once.out.contains("two readers"), "{}", once.out);
+    assert_eq!(once.code, Some(0), "{}", once.out);
+    let twice = check(&bytes, &["--base", "10.0.0.2", "--second-reader"]).await;
+    let told: Vec<&str> = twice
+        .out
+        .lines()
+        .filter(|line| line.starts_with("two readers differ"))
+        .collect();
+    let [told] = told[..] else {
+        panic!("{}", twice.out)
+    };
+    assert!(
+        told.starts_with("two readers differ [1]: `SUBSCRIBE sip:1001@as.example"),
+        "{told}"
+    );
+    assert!(told.ends_with("rsip says `9`"), "{told}");
+    assert_eq!(twice.code, Some(3), "{}", twice.out);
 }

@@ -5,9 +5,10 @@
 
 use super::UsageError;
 use crate::cli::{CheckArgs, CheckFormat};
+use bench::second_reader::disagreement;
 use evidence::check::{self, CheckError, Event, Kind, Options, Summary};
 use evidence::monitor::{Finding, Judgement, Limits, RuleReport};
-use evidence::record::{Sip, Unit};
+use evidence::record::Unit;
 use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -21,7 +22,8 @@ const STDIN: &str = "-";
 /// A second in microseconds.
 const SECOND: u64 = 1_000_000;
 
-/// Checks what the arguments name, and gives the exit code: 0 when nothing is wrong, 1 when a base is.
+/// Checks what the arguments name, and gives the exit code: 0 when nothing is wrong, 1 when a base is, 3 when two readers
+/// of SIP differ, 4 when nothing was judged.
 ///
 /// # Errors
 /// When it cannot be read, is neither a capture nor an evidence log, or it is not clear who the base is.
@@ -50,9 +52,17 @@ pub fn check(args: &CheckArgs, out: impl Write) -> Result<u8, UsageError> {
         format: args.format,
         gone: false,
     };
+    let mut differently = 0_u64;
     let summary = check::check(reader, &args.capture, &options, |event| match event {
         Event::Base { base, agent } => printer.base(&base.to_string(), agent),
-        Event::Message { place, sip } => second_reader(place, sip),
+        Event::Message { place, sip } => {
+            if args.second_reader
+                && let Some(readings) = disagreement(sip)
+            {
+                differently += 1;
+                printer.readings(place, &readings);
+            }
+        }
         Event::Finding {
             unit,
             finding,
@@ -62,11 +72,17 @@ pub fn check(args: &CheckArgs, out: impl Write) -> Result<u8, UsageError> {
     });
     let summary = summary.map_err(|source| unusable(&args.capture, source))?;
     printer.summary(&summary, begun.elapsed());
-    Ok(u8::from(summary.findings > 0))
+    let judged = |report: &RuleReport| report.judgement == Judgement::Pass;
+    Ok(if summary.findings > 0 {
+        1
+    } else if differently > 0 {
+        3
+    } else if summary.reports.iter().any(judged) {
+        0
+    } else {
+        4
+    })
 }
-
-/// Where each message passes once, for whoever wants to read it a second time.
-fn second_reader(_place: u64, _sip: &Sip) {}
 
 fn unusable(path: &Path, source: CheckError) -> UsageError {
     UsageError::Capture {
@@ -111,6 +127,16 @@ impl<W: Write> Printer<'_, W> {
                     "{path}: the base is {base}, found by its User-Agent {agent}"
                 ));
             }
+        }
+    }
+
+    fn readings(&mut self, place: u64, readings: &str) {
+        match self.format {
+            CheckFormat::Json => {
+                let told = json!({ "event": "readings", "place": place, "text": readings });
+                self.show(&told.to_string());
+            }
+            CheckFormat::Text => self.show(&format!("two readers differ [{place}]: {readings}")),
         }
     }
 
