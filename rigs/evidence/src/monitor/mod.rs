@@ -49,6 +49,16 @@ impl Monitor {
         }
     }
 
+    /// A monitor whose rules are told everything, also what they do not ask for and times at which they await nothing. It
+    /// says the same as any other, and takes longer: what a rule forgets to ask for shows in the difference.
+    #[must_use]
+    pub fn attentive() -> Self {
+        Self {
+            case: Arc::new(Observed::attentive()),
+            units: BTreeMap::new(),
+        }
+    }
+
     /// Takes the next record and tells what has been proven wrong by it.
     pub fn observe(&mut self, record: &Record) -> Vec<Finding> {
         let mut fresh = Vec::new();

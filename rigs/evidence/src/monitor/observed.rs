@@ -26,6 +26,8 @@ pub(super) struct Observed {
     has_news: bool,
     /// Findings are forgotten when they are handed out.
     forgets: bool,
+    /// Every rule is told everything, asked for or not.
+    attentive: bool,
 }
 
 /// A rule with what it has told.
@@ -82,6 +84,15 @@ impl Observed {
             due: u64::MAX,
             has_news: false,
             forgets: false,
+            attentive: false,
+        }
+    }
+
+    /// A unit whose rules are told everything, and each step of time.
+    pub(super) fn attentive() -> Self {
+        Self {
+            attentive: true,
+            ..Self::default()
         }
     }
 
@@ -97,7 +108,7 @@ impl Observed {
     pub(super) fn advance(&mut self, now: u64) {
         if now > self.scene.now {
             self.scene.now = now;
-            if now > self.due {
+            if now > self.due || self.attentive {
                 self.wake(now);
             }
             // Whatever had a deadline in the silence before was still known at it.
@@ -109,7 +120,7 @@ impl Observed {
     fn wake(&mut self, now: u64) {
         let mut due = u64::MAX;
         for state in &mut self.rules {
-            if state.due < now {
+            if state.due < now || self.attentive {
                 state.on(Moment::Clock, &self.scene);
                 self.has_news |= state.tell.findings.len() > state.told;
             }
@@ -139,7 +150,7 @@ impl Observed {
     fn tell(&mut self, moment: Moment) {
         let kind = moment.kind();
         for state in &mut self.rules {
-            if state.hears.meets(kind) {
+            if state.hears.meets(kind) || self.attentive {
                 state.on(moment, &self.scene);
                 self.due = self.due.min(state.due);
                 self.has_news |= state.tell.findings.len() > state.told;

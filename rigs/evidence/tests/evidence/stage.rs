@@ -439,9 +439,22 @@ impl Stage {
         }))
     }
 
-    /// What the rules say.
+    /// What the rules say; the same when they are told more than they ask for.
+    #[track_caller]
     pub(crate) fn judge(&mut self) -> Vec<RuleReport> {
-        let mut monitor = Monitor::new();
+        let reports = self.judged_by(Monitor::new());
+        let attentive = self.judged_by(Monitor::attentive());
+        for (report, other) in reports.iter().zip(&attentive) {
+            assert_eq!(
+                report, other,
+                "{} does not ask for all it needs",
+                report.requirement
+            );
+        }
+        reports
+    }
+
+    fn judged_by(&self, mut monitor: Monitor) -> Vec<RuleReport> {
         for record in self.log.records() {
             monitor.observe(record);
         }

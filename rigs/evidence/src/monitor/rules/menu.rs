@@ -138,14 +138,15 @@ impl Rule for NobodyElsesScreen {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::REPLY,
-            Kinds::CHECK,
-            Kinds::UNSYNCED_SCREEN,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::REPLY,
+                Kinds::CHECK,
+                Kinds::UNSYNCED_SCREEN,
+            ])
+        }
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -125,14 +125,7 @@ impl Rule for Answered {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::CLOCK,
-            Kinds::ARRIVAL,
-            Kinds::REPLY,
-            Kinds::CHECK,
-        ]);
-        HEARD
+        const { Kinds::of(&[Kinds::BOOT, Kinds::ARRIVAL, Kinds::REPLY, Kinds::CHECK]) }
     }
 
     fn due(&self) -> Option<u64> {
@@ -230,8 +223,7 @@ impl Rule for PromptAnswer {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[Kinds::BOOT, Kinds::CLOCK, Kinds::ARRIVAL, Kinds::REPLY]);
-        HEARD
+        const { Kinds::of(&[Kinds::BOOT, Kinds::ARRIVAL, Kinds::REPLY]) }
     }
 
     fn due(&self) -> Option<u64> {
@@ -290,14 +282,7 @@ impl Rule for SameAnswerAgain {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::CLOCK,
-            Kinds::ARRIVAL_COPY,
-            Kinds::REPLY,
-            Kinds::CHECK,
-        ]);
-        HEARD
+        const { Kinds::of(&[Kinds::BOOT, Kinds::ARRIVAL_COPY, Kinds::REPLY, Kinds::CHECK]) }
     }
 
     fn due(&self) -> Option<u64> {

@@ -356,16 +356,16 @@ impl Rule for InTime {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::END,
-            Kinds::ANSWER,
-            Kinds::REPLY,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::END,
+                Kinds::ANSWER,
+                Kinds::REPLY,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {
@@ -409,8 +409,7 @@ impl Rule for FullStateCounts {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[Kinds::REPLY, Kinds::CHECK]);
-        HEARD
+        const { Kinds::of(&[Kinds::REPLY, Kinds::CHECK]) }
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

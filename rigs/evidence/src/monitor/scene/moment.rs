@@ -43,7 +43,6 @@ impl Kinds {
     pub(crate) const ARRIVAL_COPY: Self = Self(1 << 2);
     pub(crate) const BOOT: Self = Self(1 << 3);
     pub(crate) const CHECK: Self = Self(1 << 4);
-    pub(crate) const CLOCK: Self = Self(1 << 5);
     pub(crate) const END: Self = Self(1 << 6);
     pub(crate) const PROVISIONED: Self = Self(1 << 7);
     pub(crate) const REPLY: Self = Self(1 << 8);
@@ -76,7 +75,8 @@ impl Moment {
             Self::ArrivalCopy(_) => Kinds::ARRIVAL_COPY,
             Self::Boot => Kinds::BOOT,
             Self::Check(_) => Kinds::CHECK,
-            Self::Clock => Kinds::CLOCK,
+            // It wakes the rules that have a deadline behind them, and is asked for by none.
+            Self::Clock => Kinds::of(&[]),
             Self::End => Kinds::END,
             Self::Provisioned(_) => Kinds::PROVISIONED,
             Self::Reply(_) => Kinds::REPLY,

@@ -152,14 +152,14 @@ impl Rule for OneChangeOneSubscribe {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::CHANGE,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::CHANGE,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {
@@ -206,8 +206,7 @@ impl Rule for LastWord {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[Kinds::REPLY, Kinds::CHECK, Kinds::REQUEST]);
-        HEARD
+        const { Kinds::of(&[Kinds::REPLY, Kinds::CHECK, Kinds::REQUEST]) }
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {
@@ -256,8 +255,7 @@ impl Rule for NoEcho {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[Kinds::REPLY, Kinds::REQUEST]);
-        HEARD
+        const { Kinds::of(&[Kinds::REPLY, Kinds::REQUEST]) }
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -185,14 +185,14 @@ impl Rule for TakesNewNonce {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::ANSWER,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::ANSWER,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {

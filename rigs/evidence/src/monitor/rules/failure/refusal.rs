@@ -103,15 +103,15 @@ impl Rule for LeavesInPeace {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::END,
-            Kinds::ANSWER,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::END,
+                Kinds::ANSWER,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {

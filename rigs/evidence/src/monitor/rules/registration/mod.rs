@@ -111,15 +111,15 @@ impl Rule for OneCallIdPerBoot {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::END,
-            Kinds::ANSWER,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::END,
+                Kinds::ANSWER,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {
@@ -253,14 +253,14 @@ impl Rule for SubscribeFollowsRegistration {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::ANSWER,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::ANSWER,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {

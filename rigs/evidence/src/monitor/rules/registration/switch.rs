@@ -119,15 +119,16 @@ impl Rule for SwitchedOffIsSilent {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::ANSWER,
-            Kinds::CHANGE,
-            Kinds::REQUEST,
-            Kinds::UNSYNCED_SCREEN,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::ANSWER,
+                Kinds::CHANGE,
+                Kinds::REQUEST,
+                Kinds::UNSYNCED_SCREEN,
+            ])
+        }
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -125,15 +125,16 @@ impl Rule for AcceptedIsGranted {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::ANSWER,
-            Kinds::REPLY,
-            Kinds::CHECK,
-            Kinds::REQUEST,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::ANSWER,
+                Kinds::REPLY,
+                Kinds::CHECK,
+                Kinds::REQUEST,
+            ])
+        }
     }
 
     fn on(&mut self, moment: Moment, scene: &Scene, tell: &mut Tell) {

@@ -169,15 +169,15 @@ impl Rule for TakesLeave {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::REQUEST,
-            Kinds::ARRIVAL,
-            Kinds::REPLY,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::REQUEST,
+                Kinds::ARRIVAL,
+                Kinds::REPLY,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {

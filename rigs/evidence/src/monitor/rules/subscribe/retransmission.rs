@@ -141,14 +141,14 @@ impl Rule for RepeatedByTheBook {
     }
 
     fn hears(&self) -> Kinds {
-        const HEARD: Kinds = Kinds::of(&[
-            Kinds::BOOT,
-            Kinds::PROVISIONED,
-            Kinds::CLOCK,
-            Kinds::REQUEST,
-            Kinds::REQUEST_COPY,
-        ]);
-        HEARD
+        const {
+            Kinds::of(&[
+                Kinds::BOOT,
+                Kinds::PROVISIONED,
+                Kinds::REQUEST,
+                Kinds::REQUEST_COPY,
+            ])
+        }
     }
 
     fn due(&self) -> Option<u64> {
