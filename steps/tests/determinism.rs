@@ -8,7 +8,11 @@
 
 mod suite;
 
+use bench::rig::HandsetFace;
+use evidence::record::{Direction, Fate, Observation, Record};
 use reports::fold::Case;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use steps::plan::Selection;
 
 /// The evidence of the cases, as it would be written.
@@ -68,4 +72,59 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_others() {
     for (one, other) in one_job.iter().zip(&other_seed) {
         assert!(one.1 != other.1, "{} is the same with another seed", one.0);
     }
+}
+
+/// The branches of the requests on one side, in the part of a case that is its own.
+fn own_branches(case: &Case, side: Direction) -> BTreeSet<String> {
+    let is_begin = |record: &Arc<Record>| matches!(&record.observation, Observation::Note { text } if text.starts_with("scenario "));
+    let begun = case.records.iter().position(is_begin).unwrap();
+    let sent = case.records[begun..]
+        .iter()
+        .filter_map(|record| match &record.observation {
+            Observation::Sip(sip) if sip.direction == side && sip.fate == Fate::Sent => {
+                sip.message()
+            }
+            _ => None,
+        });
+    let requests = sent.filter(|message| message.method().is_some());
+    requests
+        .filter_map(|it| it.branch().map(str::to_owned))
+        .collect()
+}
+
+#[test]
+fn cases_that_begin_as_one_go_on_with_lots_of_their_own() {
+    suite::at_the_top();
+    let rigs = suite::emulated_rig();
+    let some = Selection {
+        name: Some("ID-BSFT-DND".parse().unwrap()),
+        faces: vec![HandsetFace::Console],
+        ..Selection::default()
+    };
+    let cases = suite::run(&suite::plan(&rigs, some), 2, suite::benches(&rigs, 7, None));
+    let shared = |one: &Case, other: &Case| {
+        let both = one.records.iter().zip(&other.records);
+        both.take_while(|(one, other)| one == other).count()
+    };
+    let mut compared = 0;
+    for (place, one) in cases.iter().enumerate() {
+        for other in &cases[..place] {
+            // All that a boot records, if they begin at the same snapshot.
+            if shared(one, other) < 100 {
+                continue;
+            }
+            for side in [Direction::FromBase, Direction::ToBase] {
+                let (own, others) = (own_branches(one, side), own_branches(other, side));
+                let both: Vec<_> = own.intersection(&others).collect();
+                assert!(
+                    both.is_empty(),
+                    "{} and {}: {both:?}",
+                    one.entry.id,
+                    other.entry.id
+                );
+                compared += own.len();
+            }
+        }
+    }
+    assert!(compared > 10, "{compared} requests");
 }

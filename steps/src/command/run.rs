@@ -145,9 +145,9 @@ fn execute<W: Write + 'static>(
         let (folder, run) = (run.borrow().folder.clone(), Rc::clone(run));
         let sheets = Arc::new(AtomicU64::new(0));
         let spent = Arc::clone(&sheets);
-        let sum_up = move |case| {
+        let sum_up = move |case: fold::Case| {
             let before = thread_time();
-            let sheet = sheet_of(&folder, case);
+            let sheet = Sheet::with_capture(&folder, &case);
             let took = thread_time().saturating_sub(before).as_micros();
             spent.fetch_add(u64::try_from(took).unwrap_or(u64::MAX), Ordering::Relaxed);
             sheet
@@ -176,16 +176,6 @@ fn execute<W: Write + 'static>(
         }
     }
     Ok(lines)
-}
-
-/// The sheet of a case that has ended. A finding made at the very end cites the last record then, and the end of the
-/// scenario is recorded after it: a case with findings is judged once more, as whoever reads the folder will judge it.
-fn sheet_of(folder: &Path, case: fold::Case) -> Sheet {
-    let found = case.rules.iter().any(|rule| !rule.findings.is_empty());
-    if found {
-        return Sheet::with_capture(folder, &fold::Case::fold(&case.entry, case.records));
-    }
-    Sheet::with_capture(folder, &case)
 }
 
 /// What the cases of this laboratory cost: time on the wall, and time of a processor in the virtual laboratory, which

@@ -377,6 +377,21 @@ mod tests {
         Transit::new(1, 0..0)
     }
 
+    #[test]
+    fn another_seed_from_now_on_is_another_way_from_now_on() {
+        let mut kept = Transit::new(1, 5_000..40_000);
+        kept.enter(at(0), udp("before"));
+        let mut other = kept.clone();
+        other.reseed(2);
+        assert_eq!(kept.due(), other.due(), "what is on its way stays so");
+        let lasts = |transit: &mut Transit| {
+            transit.take_due(at(100));
+            transit.enter(at(0), udp("after"));
+            transit.due()
+        };
+        assert_ne!(lasts(&mut kept), lasts(&mut other));
+    }
+
     fn arrivals(transit: &mut Transit, now: Instant) -> Vec<Bytes> {
         std::iter::from_fn(|| transit.take_due(now))
             .map(|flight| flight.sip.bytes)

@@ -252,7 +252,17 @@ impl Scene {
 
     /// Takes a record and says what happened.
     pub(crate) fn take(&mut self, record: &Record, moments: &mut Vec<Moment>) {
-        self.seq = record.seq;
+        // What the rig says of itself shows nothing, and what it says at the end is not there yet when a live log ends.
+        let of_the_rig = matches!(
+            record.observation,
+            Observation::Finding { .. }
+                | Observation::Note { .. }
+                | Observation::ScenarioEnd
+                | Observation::Step { .. }
+        );
+        if !of_the_rig {
+            self.seq = record.seq;
+        }
         self.evict(moments);
         self.checks.clear();
         self.unsynced.clear();
